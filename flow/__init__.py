@@ -1,0 +1,1 @@
+"""Dense optical flow between frames: estimation, warping, occlusion, files."""

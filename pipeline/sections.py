@@ -1,0 +1,250 @@
+"""Every key that a config file can hold: its type, its default and one line of meaning.
+
+The names that a key allows stand here as literals, so that a wrong one is answered without
+importing torch; tests hold them equal to the registries' keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+
+@dataclass(frozen=True)
+class Named:
+    """A value that names a part: one of `names`, or the user's own as "module:function"."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, value: str) -> str:
+        if value not in self.names and ":" not in value:
+            raise PydanticCustomError("name", "not a name", {"names": self.names})
+        return value
+
+
+@dataclass(frozen=True)
+class PathKey:
+    """Marks a key that holds a path (relative to the config file), save the words in `names`."""
+
+    names: tuple[str, ...] = ()
+
+
+def named(*names: str) -> Any:
+    """The type of a key that names a part of ours or of the user's."""
+    return Annotated[str, AfterValidator(Named(names))]
+
+
+def _to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _to_path(value: object) -> object:
+    return Path(value) if isinstance(value, str) else value
+
+
+AnyPath = Annotated[Path, BeforeValidator(_to_path), PathKey()]
+Names = Annotated[tuple[str, ...], BeforeValidator(_to_tuple)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Weights = Annotated[tuple[Weight, ...], BeforeValidator(_to_tuple)]
+Offsets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_to_tuple)]
+Moment = int | float | str
+VGG_LAYERS = tuple(
+    f"{kind}{block}_{number}"
+    for block, convolutions in enumerate((2, 2, 4, 4, 4), start=1)
+    for number in range(1, convolutions + 1)
+    for kind in ("conv", "relu")
+)
+
+
+def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
+    for name in value:
+        if name not in VGG_LAYERS:
+            raise PydanticCustomError("name", "not a layer", {"names": VGG_LAYERS, "given": name})
+    return value
+
+
+Layers = Annotated[Names, AfterValidator(_layers)]
+
+
+class Section(BaseModel):
+    """One table of the config file: strict types, no unknown keys, frozen."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class InputConfig(Section):
+    """The clip."""
+
+    path: AnyPath | None = None
+    """The clip to paint."""
+    max_side: int | None = Field(default=None, ge=16, examples=[640])
+    """Scale down, keeping the shape, until the longer side has at most this many pixels."""
+
+
+class OutputConfig(Section):
+    """The painted clip."""
+
+    path: AnyPath | None = None
+    """The file to write; its ending chooses the container."""
+    sheet: bool = True
+    """Write a contact sheet beside it: a row of the clip's frames, a row of the painted ones."""
+
+
+class StyleConfig(Section):
+    """The painting, and how strongly it acts."""
+
+    path: AnyPath | None = None
+    """The painting: any image file."""
+    weight: Weight = 100.0
+    """β: weight of the style loss."""
+    scale: float = Field(default=1.0, gt=0, le=16, allow_inf_nan=False)
+    """The painting's size against the frame's, as a ratio of side lengths: larger, larger strokes."""
+    loss: named("gram") = "gram"  # type: ignore[valid-type]
+    """What of the painting is matched: "gram" (Gatys et al. 2016), or your own "module:function"."""
+    layers: Layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    """The VGG-19 layers whose Gram matrices are matched."""
+    layer_weights: Weights = (1.0, 1.0, 1.0, 1.0, 1.0)
+    """w_l: one weight for each of these layers."""
+
+
+class ContentConfig(Section):
+    """How strongly the clip's own shapes are kept."""
+
+    weight: Weight = 5.0
+    """α: weight of the content loss."""
+    layers: Layers = ("relu4_2",)
+    """The VGG-19 layers whose features are matched."""
+
+
+class TvConfig(Section):
+    """Total variation: smooths single pixels."""
+
+    weight: Weight = 0.001
+    """τ: weight of the total variation."""
+    norm: Literal["l1", "l2"] = "l2"
+    """"l2": half the sum of squared differences (the published one); "l1": of absolute ones."""
+
+
+class TemporalConfig(Section):
+    """What holds the painting still from frame to frame."""
+
+    weight: Weight = 1000.0
+    """γ: weight of the temporal consistency loss."""
+    offsets: Offsets = (1,)
+    """Which earlier frames each frame is held to: [1], or [1, 2, 4] for long-term consistency."""
+    first_init: Literal["content", "random"] = "content"
+    """What the first frame of a shot starts from."""
+    init: Literal["warped", "previous", "content", "random"] = "warped"
+    """What the others start from: the previous painted frame, warped by the flow or as it is, …"""
+
+
+class FlowConfig(Section):
+    """Optical flow between the clip's frames."""
+
+    estimator: named("dis") = "dis"  # type: ignore[valid-type]
+    """"dis" (OpenCV, no weights needed), or your own "module:function"."""
+    preset: Literal["ultrafast", "fast", "medium"] = "medium"
+    """DIS: how much work it does."""
+
+
+class ShotsConfig(Section):
+    """Where the clip is cut; no shot sees the painting of another."""
+
+    detector: named("content", "none") = "content"  # type: ignore[valid-type]
+    """"content" (PySceneDetect), "none" (one single shot), or your own "module:function"."""
+    threshold: float = Field(default=27.0, gt=0, allow_inf_nan=False)
+    """How much two neighbours must differ to be of two shots (mean change of hue, saturation, value)."""
+    min_length: int = Field(default=8, ge=1)
+    """The shortest shot, in frames."""
+
+
+class OptimizerConfig(Section):
+    """How the loss is minimised."""
+
+    name: named("lbfgs", "adam") = "lbfgs"  # type: ignore[valid-type]
+    """"lbfgs", "adam", or your own "module:function"."""
+    first_iterations: int = Field(default=160, ge=0)
+    """Iterations for the first frame of a shot."""
+    iterations: int = Field(default=40, ge=0)
+    """Iterations for each other frame."""
+    tolerance: Weight = 0.0
+    """Stop early when the whole loss changes by less than this share over `window` iterations."""
+    window: int = Field(default=50, ge=1)
+    """Iterations over which `tolerance` looks."""
+    history: int = Field(default=20, ge=1)
+    """L-BFGS: how many past steps it remembers; each costs memory for two images."""
+    learning_rate: float = Field(default=0.01, gt=0, allow_inf_nan=False)
+    """Adam: step size, for an image in [0, 1]."""
+
+
+class VggConfig(Section):
+    """The network whose features are compared."""
+
+    weights: Annotated[str, PathKey(names=("oxford", "torchvision"))] = "oxford"
+    """"oxford" (the published ones, installed with us), "torchvision", or a file of a state dict."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """"auto": bfloat16 where this processor is faster at it, else float32."""
+    pooling: Literal["average", "max"] = "average"
+    """"max" paints harder and leaves speckle, "average" is calmer."""
+    padding: Literal["replicate", "zeros"] = "replicate"
+    """What lies beyond the borders; "zeros" (the published one) leaves dirty borders."""
+
+
+class RunSection(Section):
+    """Where and with what to work."""
+
+    work: AnyPath | None = None
+    """The work folder; by default `<output>.work` beside the output."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    """"auto" (cuda, mps, cpu: the first there is), "cpu", "cuda", "cuda:1", "mps"."""
+    threads: int = Field(default=0, ge=0, le=1024)
+    """Threads for the computation; 0: one for each core."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of all that is random."""
+    frame_bits: Literal["auto", "8", "16"] = "auto"
+    """Bits of the PNG frames in the work folder; "auto": 16 where the clip has more than 8."""
+
+
+class RunConfig(Section):
+    """One run, as its config file says it."""
+
+    input: InputConfig = InputConfig()
+    output: OutputConfig = OutputConfig()
+    style: StyleConfig = StyleConfig()
+    content: ContentConfig = ContentConfig()
+    tv: TvConfig = TvConfig()
+    temporal: TemporalConfig = TemporalConfig()
+    flow: FlowConfig = FlowConfig()
+    shots: ShotsConfig = ShotsConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    vgg: VggConfig = VggConfig()
+    run: RunSection = RunSection()
+
+
+def sections() -> dict[str, type[Section]]:
+    """The section classes by their names in a config file, in order."""
+    found: dict[str, type[Section]] = {}
+    for name, field in RunConfig.model_fields.items():
+        assert isinstance(field.annotation, type)
+        found[name] = field.annotation
+    return found
+
+
+def marker(section: str, key: str, kind: Callable[..., Any]) -> Any | None:
+    """The metadata object of class `kind` (`PathKey`, `Named`) on a key, or None."""
+    field = sections()[section].model_fields[key]
+    stack: list[Any] = [*field.metadata, field.annotation]
+    while stack:
+        item = stack.pop()
+        item = getattr(item, "func", item)
+        if isinstance(kind, type) and isinstance(item, kind):
+            return item
+        stack += [*getattr(item, "__metadata__", ()), *getattr(item, "__args__", ())]
+    return None
