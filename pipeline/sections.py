@@ -148,10 +148,16 @@ class TemporalConfig(Section):
 class FlowConfig(Section):
     """Optical flow between the clip's frames."""
 
-    estimator: named("dis") = "dis"  # type: ignore[valid-type]
-    """"dis" (OpenCV, no weights needed), or your own "module:function"."""
+    estimator: named("dis", "raft_small", "raft_large") = "dis"  # type: ignore[valid-type]
+    """"dis" (no weights needed), "raft_small", "raft_large", or your own "module:function"."""
     preset: Literal["ultrafast", "fast", "medium"] = "medium"
     """DIS: how much work it does."""
+    weights: AnyPath | None = Field(default=None, examples=["raft-small.pth"])
+    """RAFT: the file of its weights, torchvision's or the original's; by default torchvision's own."""
+    files: Annotated[str, PathKey()] | None = Field(default=None, examples=["flow/%06d_%06d.flo"])
+    """Your own backward flow, frame i to j, .flo or KITTI .png; what is missing is estimated."""
+    check: named("published") = "published"  # type: ignore[valid-type]
+    """Where flow is trusted: "published" (Sundaram et al. 2010), or your own "module:function"."""
 
 
 class ShotsConfig(Section):

@@ -1,0 +1,192 @@
+"""Backward flows and their weights as files: computed on a miss, read ever after."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import re
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flow.errors import FlowError
+from flow.estimators import Estimator
+from flow.files import (
+    decode_flo,
+    decode_weight,
+    encode_flo,
+    encode_weight,
+    read_flow,
+    write_atomic,
+)
+from flow.occlusion import Check
+
+logger = logging.getLogger("brushflow")
+
+_KEPT = re.compile(r"(\d{6,})_(\d{6,})\.(flo|weight\.png)")
+
+
+class FlowStore:
+    """Flow and weight between frames of one clip, kept in one folder.
+
+    What it returns is always what the file holds, so that a run that was stopped and started again
+    sees the same numbers as one that was not. A damaged file is computed again. Tensors are on the
+    CPU, and the caller's own: nothing is cached in memory.
+
+    Args:
+        folder: where the files are kept; made when the first is written.
+        load_frame: frame number -> (1, 3, H, W) RGB in [0, 1]; all frames have one size.
+        estimator: what computes a flow that is not there.
+        check: what computes a weight that is not there.
+        files: pattern of the user's own flow files, such as "flow/%06d_%06d.flo" (first i, then
+            j, counted from 0; .flo or KITTI .png). They are taken instead of the estimator's.
+            Whatever pair or pixel they leave out is estimated: so is the reverse flow that a
+            weight needs, where only one direction is given.
+
+    Raises:
+        FlowError: a pattern without two numbers, or one that no file fits.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        load_frame: Callable[[int], Tensor],
+        estimator: Estimator,
+        check: Check,
+        files: str | None = None,
+    ) -> None:
+        self._folder = folder
+        self._load_frame = load_frame
+        self._estimator = estimator
+        self._check = check
+        self._files = files
+        self._missing_told = False
+        if files is not None:
+            _require_files(files)
+
+    def flow(self, i: int, j: int) -> Tensor:
+        """Backward flow: where each pixel of frame i came from in frame j.
+
+        Shapes: -> (1, 2, H, W) float32, pixels.
+
+        Raises:
+            FlowError: a user's file of another size or kind; an estimator that breaks its promise.
+            OSError: the disk is full.
+        """
+        path = self._folder / f"{i:06d}_{j:06d}.flo"
+        return self._kept(path, decode_flo, lambda: encode_flo(self._compute_flow(i, j)))
+
+    def weight(self, i: int, j: int) -> Tensor:
+        """How far flow(i, j) can be trusted, at each pixel of frame i.
+
+        Shapes: -> (1, 1, H, W) float32 in [0, 1], in steps of 1/255. Raises as `flow` does.
+        """
+        path = self._folder / f"{i:06d}_{j:06d}.weight.png"
+        return self._kept(path, decode_weight, lambda: encode_weight(self._compute_weight(i, j)))
+
+    def forget(self, start: int, stop: int) -> None:
+        """Remove the files of every pair that has a frame in [start, stop)."""
+        for path in self._folder.glob("*_*.*"):
+            name = _KEPT.fullmatch(path.name)
+            if name and any(start <= int(name[side]) < stop for side in (1, 2)):
+                path.unlink(missing_ok=True)
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        height, width = self._load_frame(0).shape[-2:]
+        return height, width
+
+    def _kept(
+        self, path: Path, decode: Callable[[bytes], Tensor], encode: Callable[[], bytes]
+    ) -> Tensor:
+        try:
+            return self._whole(decode(path.read_bytes()))
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FlowError as error:
+            logger.warning("%s: %s: computed again", path, error)
+        data = encode()
+        write_atomic(path, data)
+        return decode(data)
+
+    def _whole(self, found: Tensor) -> Tensor:
+        if found.shape[-2:] != self._size or not found.isfinite().all():
+            raise FlowError("not of this clip's size, or with holes")
+        return found
+
+    def _compute_weight(self, i: int, j: int) -> Tensor:
+        frames = [self._load_frame(frame).cpu() for frame in (i, j)]
+        return self._check(self.flow(i, j), self.flow(j, i), *frames)
+
+    def _compute_flow(self, i: int, j: int) -> Tensor:
+        given = self._given(i, j)
+        if given is not None and given.isfinite().all():
+            return given
+        estimated = self._estimate(i, j)
+        return estimated if given is None else torch.where(given.isfinite(), given, estimated)
+
+    def _estimate(self, i: int, j: int) -> Tensor:
+        flow = self._estimator(self._load_frame(i), self._load_frame(j)).detach().cpu().float()
+        if flow.shape != (1, 2, *self._size) or not flow.isfinite().all():
+            raise FlowError(
+                f"flow.estimator: for frames {i} and {j} it gave {tuple(flow.shape)}; wanted are "
+                f"finite numbers of shape (1, 2, {self._size[0]}, {self._size[1]})"
+            )
+        return flow
+
+    def _given(self, i: int, j: int) -> Tensor | None:
+        """The user's own flow, NaN where it is not known; None where there is no file."""
+        if self._files is None:
+            return None
+        path = _fill(self._files, i, j)
+        if not path.is_file():
+            if not self._missing_told:
+                logger.warning("no %s: it is estimated, as is all that flow.files leaves out", path)
+                self._missing_told = True
+            return None
+        flow = read_flow(path)
+        height, width = self._size
+        if flow.shape[-2:] != (height, width):
+            found = f"{flow.shape[-1]}x{flow.shape[-2]}"
+            raise FlowError(f"{path}: a flow of {found}, but the frames have {width}x{height}")
+        return flow
+
+
+def _split(pattern: str) -> tuple[str, str, str, str, str]:
+    """Before, first number, between, second number, after: of the last two numbers in a pattern.
+
+    The last two, because a folder's own name may well hold a percent sign.
+
+    Raises:
+        FlowError: fewer than two numbers.
+    """
+    numbers = list(re.finditer(r"%(0?\d*)d", pattern))[-2:]
+    if len(numbers) < 2:
+        raise FlowError(
+            f'flow.files = "{pattern}": it must hold two numbers, as in "flow/%06d_%06d.flo"'
+        )
+    first, second = numbers
+    between = pattern[first.end() : second.start()]
+    return (
+        pattern[: first.start()],
+        first.group(),
+        between,
+        second.group(),
+        pattern[second.end() :],
+    )
+
+
+def _fill(pattern: str, i: int, j: int) -> Path:
+    before, first, between, second, after = _split(pattern)
+    return Path(f"{before}{first % i}{between}{second % j}{after}")
+
+
+def _require_files(pattern: str) -> None:
+    before, _, between, _, after = (glob.escape(part) for part in _split(pattern))
+    root = Path(pattern).anchor
+    if not any(Path(root).glob(f"{before}*{between}*{after}".removeprefix(root))):
+        raise FlowError(f"flow.files: no file fits {pattern}")
