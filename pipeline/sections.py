@@ -6,6 +6,7 @@ importing torch; tests hold them equal to the registries' keys.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,29 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_to_tuple)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Weights = Annotated[tuple[Weight, ...], BeforeValidator(_to_tuple)]
 Offsets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_to_tuple)]
-Moment = int | float | str
+
+
+def _moment(value: float | str) -> float | str:
+    if isinstance(value, str) and not MOMENT.fullmatch(value):
+        allowed = 'give seconds (4.64), a timecode ("00:00:04.64") or a frame ("120f")'
+        raise PydanticCustomError("moment", allowed)
+    if not isinstance(value, str) and not 0 <= value < 1e9:
+        raise PydanticCustomError("moment", "give seconds, 0 or more")
+    return value
+
+
+def _rate(value: float | str) -> float | str:
+    parts = RATE.fullmatch(str(value))
+    if parts is None or not 0 < float(parts[1]) / float(parts[2] or 1) <= 1000:
+        allowed = 'give frames per second: 12, 23.976 or "24000/1001", at most 1000'
+        raise PydanticCustomError("rate", allowed)
+    return value
+
+
+MOMENT = re.compile(r"(\d{1,9}f|(\d{1,5}:)?\d{1,2}:\d{1,2}(\.\d{1,9})?|\d{1,9}(\.\d{1,9})?)")
+RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/([1-9]\d{0,8}))?")
+Moment = Annotated[int | float | str, AfterValidator(_moment)]
+Rate = Annotated[int | float | str, AfterValidator(_rate)]
 VGG_LAYERS = tuple(
     f"{kind}{block}_{number}"
     for block, convolutions in enumerate((2, 2, 4, 4, 4), start=1)
@@ -83,16 +106,39 @@ class InputConfig(Section):
     """The clip."""
 
     path: AnyPath | None = None
-    """The clip to paint."""
-    max_side: int | None = Field(default=None, ge=16, examples=[640])
+    """The clip to paint: a video, an image, a folder of images or a pattern (frames/%06d.png)."""
+    start: Moment | None = Field(default=None, examples=["00:00:04.64"])
+    """Where to begin: seconds, a timecode "00:00:04.64" or a frame "120f" (counted from 0)."""
+    end: Moment | None = Field(default=None, examples=["240f"])
+    """Where to stop: the first moment or frame that is not painted."""
+    frame_rate: Rate | None = Field(default=None, examples=[12])
+    """Frames per second to paint at: 12, "24000/1001"; of an image sequence, its own (else 25)."""
+    max_side: int | None = Field(default=None, ge=16, le=16384, examples=[640])
     """Scale down, keeping the shape, until the longer side has at most this many pixels."""
+    width: int | None = Field(default=None, ge=16, le=16384, examples=[640])
+    """Scale to this width; the height follows the shape, unless it is given too."""
+    height: int | None = Field(default=None, ge=16, le=16384, examples=[360])
+    """Scale to this height; the width follows the shape, unless it is given too."""
+    bars: Literal["auto", "none"] = "auto"
+    """"auto": find black bars (letterbox, pillarbox) and leave them as they are; "none": do not."""
 
 
 class OutputConfig(Section):
     """The painted clip."""
 
     path: AnyPath | None = None
-    """The file to write; its ending chooses the container."""
+    """The file to write (its ending chooses the container), or a folder or pattern for frames."""
+    codec: Literal[
+        "auto", "h264", "h265", "av1", "vp9", "prores_hq", "prores_4444", "ffv1", "gif",
+        "png", "tiff", "jpeg",
+    ] = "auto"  # fmt: skip
+    """How the picture is stored; "auto": the usual one of the container, png in a folder."""
+    quality: int | None = Field(default=None, ge=0, le=63, examples=[17])
+    """h264, h265, av1, vp9: the constant rate factor (CRF), lower is finer; by default fine."""
+    size: Literal["painted", "input"] = "painted"
+    """"input": scale the painted frames to the input's size at the end."""
+    audio: Literal["keep", "none"] = "keep"
+    """"keep": all sound tracks, copied where the container takes them, else converted."""
     sheet: bool = True
     """Write a contact sheet beside it: a row of the clip's frames, a row of the painted ones."""
 
