@@ -83,7 +83,9 @@ def pick(table: Mapping[str, T], name: str, key: str) -> T:
 def fingerprint(config: RunConfig, *keys: str) -> dict[str, Any]:
     """The values of the named sections or `section.key`s, flat, as JSON holds them."""
     tables = config.model_dump(mode="json")
-    flat = {f"{name}.{key}": value for name, table in tables.items() for key, value in table.items()}
+    flat = {
+        f"{name}.{key}": value for name, table in tables.items() for key, value in table.items()
+    }
     return {name: flat[name] for name in flat if name in keys or name.partition(".")[0] in keys}
 
 
@@ -104,7 +106,9 @@ def annotated_defaults() -> str:
     for name, section in sections().items():
         lines += ["", f"[{name}]  # {section.__doc__}"]
         for key, field in section.model_fields.items():
-            lines += textwrap.wrap(field.description or "", 98, initial_indent="# ", subsequent_indent="# ")
+            lines += textwrap.wrap(
+                field.description or "", 98, initial_indent="# ", subsequent_indent="# "
+            )
             if field.default is None:
                 example = (field.examples or ["…"])[0]
                 lines.append("# " + tomli_w.dumps({key: example}).strip())
@@ -126,7 +130,9 @@ def _read_toml(path: Path) -> Tables:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for section, table in data.items():
         if section in sections() and not isinstance(table, dict):
-            raise ConfigError(f"{path}: {section} is a section: write [{section}] and its keys below")
+            raise ConfigError(
+                f"{path}: {section} is a section: write [{section}] and its keys below"
+            )
         for key in table if isinstance(table, dict) else ():
             _check_key(section, key, str(path))
         if section not in sections():

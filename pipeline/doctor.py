@@ -1,0 +1,133 @@
+"""What would be used on this machine, and whether each part of it works: it runs a tiny one."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flow.errors import FlowError
+from flow.estimators import ESTIMATORS
+from flow.warp import backward_warp
+from pipeline import losses, machine, media, vgg
+from pipeline.errors import BrushflowError
+from pipeline.optimize import OPTIMIZERS, minimize
+from pipeline.sections import FlowConfig, InputConfig, OptimizerConfig, OutputConfig, ShotsConfig
+from pipeline.shots import DETECTORS, find_shots
+
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "av", "scenedetect-headless")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's: a part, whether it works, and what was found."""
+
+    part: str
+    works: bool
+    found: str
+
+
+def examine() -> Iterator[Finding]:
+    """Try each part in turn; a part that fails does not keep the others from being tried."""
+    for part, check in CHECKS.items():
+        try:
+            yield Finding(part, True, check())
+        except (BrushflowError, FlowError) as error:
+            yield Finding(part, False, str(error))
+        except Exception as error:  # whatever a broken installation raises is what we want to tell
+            yield Finding(part, False, f"{type(error).__name__}: {error}")
+
+
+def _versions() -> str:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    return f"Python {platform.python_version()} ({sys.platform}), {', '.join(versions)}"
+
+
+def _device() -> str:
+    device = machine.choose_device("auto")
+    result = float((torch.ones(4, 4, device=device) @ torch.ones(4, 4, device=device)).sum())
+    if result != 64:
+        raise ArithmeticError(f"{device}: a product of ones gave {result}, not 64")
+    return f"{device}, {machine.available_cores()} cores"
+
+
+def _precision() -> str:
+    device = machine.choose_device("auto")
+    speedup = machine.bfloat16_speedup(device)
+    chosen = "bfloat16" if speedup >= machine.WORTH_IT else "float32"
+    return f'bfloat16 runs at {speedup:.1f} times the rate of float32: "auto" means {chosen}'
+
+
+def _ffmpeg() -> str:
+    """Encode and decode a tiny clip."""
+    frames = [np.full((16, 32, 3), 90 * index, np.uint8) for index in range(3)]
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder, "clip.mp4")
+        media.write_test_clip(clip, frames)
+        options = InputConfig(path=clip)
+        info = media.probe(clip, options)
+        read = [frame.pixels for frame in media.read_frames(info, options)]
+    if len(read) != 3 or abs(int(read[1].mean()) - 90) > 3:
+        raise RuntimeError(f"wrote 3 frames and read {len(read)} others back")
+    return f"{media.ffmpeg_path()} (version {media.ffmpeg_version()}), writes and reads H.264"
+
+
+def _weights() -> str:
+    weights = vgg.load_weights("oxford")
+    network = vgg.Vgg19(weights, "float32", "average", "replicate", torch.device("cpu"))
+    with torch.no_grad():
+        deepest = network.features(torch.rand(1, 3, 32, 32), ["relu5_1"])["relu5_1"]
+    if not deepest.isfinite().all() or not deepest.any():
+        raise ArithmeticError("VGG-19 gave no usable features")
+    return f"Oxford VGG-19 from {vgg.oxford_file()}"
+
+
+def _flow() -> str:
+    """The flow of a texture shifted by two pixels."""
+    texture = torch.nn.functional.avg_pool2d(
+        torch.rand(1, 3, 68, 70, generator=torch.Generator().manual_seed(0)), 5, 1
+    )
+    now, before = texture[..., :64], texture[..., 2:]
+    flow = ESTIMATORS["dis"](FlowConfig())(now, before)
+    error = (backward_warp(before, flow) - now)[..., 8:-8, 8:-8].abs().mean()
+    if abs(float(flow[:, 0, 8:-8, 8:-8].median()) + 2) > 0.25:
+        raise ArithmeticError("DIS flow did not find a shift of two pixels")
+    return f"DIS finds a shift of two pixels (difference left: {float(error):.4f})"
+
+
+def _shots() -> str:
+    frames = [np.full((36, 64, 3), 255 * (index >= 20), np.uint8) for index in range(40)]
+    found = find_shots(DETECTORS["content"], frames, ShotsConfig())
+    if [shot.start for shot in found] != [0, 20]:
+        raise RuntimeError(f"PySceneDetect found the shots {found}, not a cut at frame 20")
+    return "PySceneDetect finds a cut"
+
+
+def _optimizer() -> str:
+    def objective(image: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"tv": losses.total_variation(image)}
+
+    start = torch.rand(1, 3, 16, 16)
+    minimum = minimize(OPTIMIZERS["lbfgs"], objective, start, 20, OptimizerConfig())
+    if minimum.end.total > 0.01 * minimum.start.total:
+        raise ArithmeticError("L-BFGS does not descend")
+    return f"L-BFGS descends ({minimum.start.total:.3g} to {minimum.end.total:.3g})"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "versions": _versions,
+    "device": _device,
+    "precision": _precision,
+    "ffmpeg": _ffmpeg,
+    "weights": _weights,
+    "flow": _flow,
+    "shots": _shots,
+    "optimizer": _optimizer,
+}

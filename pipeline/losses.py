@@ -1,0 +1,75 @@
+"""The four losses of the method, in 0..255 units, each a mean over elements unless it says else.
+
+Ruder, Dosovitskiy and Brox 2016, sections 3 and 4; Gatys, Ecker and Bethge 2016, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+PEAK = 255.0  # images are in [0, 1], the published weights are for 0..255
+
+
+class TemporalTarget(NamedTuple):
+    """An earlier painted frame, warped onto this one, and where it is to be trusted."""
+
+    image: Tensor  # (1, 3, H, W) in [0, 1]
+    weight: Tensor  # (1, 1, H, W) in [0, 1]
+
+
+def content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of features `(1, C, h, w)` (Gatys et al. 2016, eq. 1)."""
+    return (features.float() - target.float()).square().mean()
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """G = F Fᵀ / (C·H·W) of features `(1, C, H, W)`: `(C, C)` float32 (Gatys et al. 2016, eq. 3)."""
+    channels = features.shape[1]
+    flat = features[0].permute(1, 2, 0).reshape(-1, channels)  # a view of channels_last
+    gram = (flat.T @ flat).float()  # (C, C)
+    return gram / flat.numel()
+
+
+def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of Gram matrices (Gatys et al. 2016, eq. 4)."""
+    return (gram - target).square().mean()
+
+
+def temporal_loss(image: Tensor, target: TemporalTarget) -> Tensor:
+    """mean( c · (x − warped)² ) over all elements (Ruder et al. 2016, eq. 7)."""
+    return (target.weight * (image - target.image).square()).mean() * PEAK**2
+
+
+def total_variation(image: Tensor, norm: str = "l2") -> Tensor:
+    """How much neighbouring pixels differ, in 0..255 units: a scalar.
+
+    "l2": half the *sum* of squared differences, a sum so that the published weights carry over
+    (Johnson's neural-style, which Ruder et al. build on). "l1": the mean of absolute differences;
+    a mean, so that one weight smooths frames of every size alike, and it spares edges.
+    """
+    across = (image[..., :, 1:] - image[..., :, :-1]) * PEAK  # (1, 3, H, W - 1)
+    down = (image[..., 1:, :] - image[..., :-1, :]) * PEAK  # (1, 3, H - 1, W)
+    if norm == "l1":
+        return across.abs().mean() + down.abs().mean()
+    return (across.square().sum() + down.square().sum()) / 2
+
+
+class StyleLoss(NamedTuple):
+    """What of features is matched, and how its distance is measured."""
+
+    statistic: Callable[[Tensor], Tensor]
+    distance: Callable[[Tensor, Tensor], Tensor]
+
+
+def gradient_energy(image: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels, in 0..255 units: how sharp a picture is."""
+    return total_variation(image) * 2 / image.numel()
+
+
+STYLE_LOSSES: dict[str, StyleLoss] = {
+    "gram": StyleLoss(gram_matrix, gram_loss),
+}

@@ -1,0 +1,77 @@
+"""What this machine computes with: device, threads, precision."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+
+import torch
+from torch.nn import functional as F
+
+from pipeline.errors import ConfigError
+
+# bfloat16 must be this much faster to be worth its lost digits; also keeps noise from deciding.
+WORTH_IT = 1.3
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that `run.device` names; "auto" is the first there is of cuda, mps, cpu.
+
+    Raises:
+        ConfigError: a device that is not there.
+    """
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there[:0] = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    name = there[0] if name == "auto" else name
+    if name not in there:
+        raise ConfigError(
+            f'run.device = "{name}": not on this machine (there is: {", ".join(there)})'
+        )
+    return torch.device(name)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(threads: int) -> int:
+    """Let torch compute with so many threads, 0 being one for each core; returns how many."""
+    torch.set_num_threads(threads or available_cores())
+    return torch.get_num_threads()
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """What `vgg.precision` names; "auto" is bfloat16 where this device is faster at it."""
+    if name != "auto":
+        return name
+    return "bfloat16" if bfloat16_speedup(device) >= WORTH_IT else "float32"
+
+
+def bfloat16_speedup(device: torch.device) -> float:
+    """How many times faster one of VGG's convolutions is in bfloat16 than in float32, measured.
+
+    Measured, because a processor may have the instructions and yet be slower with them: one with
+    AVX512-BF16 but without AMX was seen at half of its float32 rate.
+    """
+    image = torch.zeros(1, 128, 96, 96, device=device)
+    kernel = torch.zeros(128, 128, 3, 3, device=device)
+    seconds: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    with torch.no_grad():
+        for _ in range(7):  # in turn, so that a passing load falls on both
+            for dtype, times in seconds.items():
+                image_, kernel_ = (
+                    tensor.to(dtype, memory_format=torch.channels_last)
+                    for tensor in (image, kernel)
+                )
+                start = time.perf_counter()
+                F.conv2d(image_, kernel_, padding=1).sum().item()
+                times.append(time.perf_counter() - start)
+    medians = {dtype: statistics.median(times[1:]) for dtype, times in seconds.items()}
+    return medians[torch.float32] / medians[torch.bfloat16]

@@ -1,0 +1,164 @@
+"""The stylizer: one step of the schedule to one painted image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from flow.occlusion import long_term_weights
+from flow.warp import backward_warp
+from pipeline import losses
+from pipeline.config import pick
+from pipeline.images import resize
+from pipeline.losses import StyleLoss, TemporalTarget
+from pipeline.optimize import OPTIMIZERS, LossReport, Minimum, Objective, minimize
+from pipeline.schedule import Source, Step
+from pipeline.sections import RunConfig
+from pipeline.vgg import MEAN, Vgg19
+
+Progress = Callable[[int, LossReport], None]
+
+
+class Flows(Protocol):
+    """Where flow and weights come from: a `flow.store.FlowStore`."""
+
+    def flow(self, i: int, j: int) -> Tensor: ...
+
+    def weight(self, i: int, j: int) -> Tensor: ...
+
+
+class Stylizer:
+    """Paints steps; between steps it keeps nothing but the painting's statistics.
+
+    Args:
+        config: the run's config.
+        network: the encoder.
+        painting: the style image `(1, 3, h, w)`.
+        load_frame: the clip's frame of a number, `(1, 3, H, W)`.
+        load_painted: the painted image of an earlier step, `(1, 3, H, W)`.
+        flows: backward flow and weights between the clip's frames.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        network: Vgg19,
+        painting: Tensor,
+        load_frame: Callable[[int], Tensor],
+        load_painted: Callable[[Source], Tensor],
+        flows: Flows,
+        device: torch.device,
+    ) -> None:
+        self.config = config
+        self.network = network
+        self.painting = painting
+        self.load_frame = load_frame
+        self.load_painted = load_painted
+        self.flows = flows
+        self.device = device
+        self.style: StyleLoss = pick(losses.STYLE_LOSSES, config.style.loss, "style.loss")
+        self.optimizer = pick(OPTIMIZERS, config.optimizer.name, "optimizer.name")
+        self._style_targets: dict[tuple[int, int], dict[str, Tensor]] = {}
+
+    def paint(self, step: Step, progress: Progress = lambda iteration, report: None) -> Minimum:
+        """Minimise the loss for one step, from its start.
+
+        Raises:
+            OptimizationError: the loss is NaN or infinite.
+        """
+        frame = self.load_frame(step.frame).to(self.device)
+        held = [self._temporal_target(step, earlier) for earlier in step.temporal_from]
+        if len(held) > 1:
+            weights = long_term_weights([target.weight for target in held])
+            held = [
+                TemporalTarget(*pair) for pair in zip((t.image for t in held), weights, strict=True)
+            ]
+        options = self.config.optimizer
+        iterations = options.iterations if step.needs else options.first_iterations
+        objective = self._objective(frame, held)
+        start = self._start(step, frame)
+        return minimize(self.optimizer, objective, start, iterations, options, progress)
+
+    def _objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
+        """The loss of Ruder et al. 2016, eq. 9, with total variation, term by term."""
+        config = self.config
+        layers = (*config.content.layers, *config.style.layers)
+        with torch.no_grad():
+            content = self.network.features(frame, config.content.layers)
+        style = self.style_targets(*frame.shape[-2:])
+
+        def objective(image: Tensor) -> dict[str, Tensor]:
+            features = self.network.features(image, layers)
+            terms = {
+                "content": config.content.weight
+                * _sum(losses.content_loss(features[name], content[name]) for name in content),
+                "style": config.style.weight * self.style_distance(features, style),
+                "tv": config.tv.weight * losses.total_variation(image, config.tv.norm),
+            }
+            if held:
+                temporal = _sum(losses.temporal_loss(image, target) for target in held)
+                terms["temporal"] = config.temporal.weight * temporal
+            return terms
+
+        return objective
+
+    def style_targets(self, height: int, width: int) -> dict[str, Tensor]:
+        """The painting's statistics by layer, for frames of this size."""
+        if (height, width) not in self._style_targets:
+            scaled = self._scaled_painting(height, width).to(self.device)
+            with torch.no_grad():
+                features = self.network.features(scaled, self.config.style.layers)
+                self._style_targets[height, width] = {
+                    name: self.style.statistic(found) for name, found in features.items()
+                }
+        return self._style_targets[height, width]
+
+    def style_distance(self, features: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+        """Σ w_l · distance over the style layers: a scalar."""
+        weighted = zip(self.config.style.layers, self.config.style.layer_weights, strict=True)
+        return _sum(
+            weight * self.style.distance(self.style.statistic(features[name]), targets[name])
+            for name, weight in weighted
+        )
+
+    def _scaled_painting(self, height: int, width: int) -> Tensor:
+        """The painting with the frame's area, times `style.scale` at each side."""
+        tall, wide = self.painting.shape[-2:]
+        factor = self.config.style.scale * (height * width / (tall * wide)) ** 0.5
+        return resize(self.painting, max(16, round(tall * factor)), max(16, round(wide * factor)))
+
+    def _start(self, step: Step, frame: Tensor) -> Tensor:
+        if step.init == "content":
+            return frame
+        if step.init == "random":
+            return self._noise(step, frame)
+        (earlier,) = step.init_from
+        painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
+        if step.init == "previous":
+            return painted
+        return backward_warp(painted, self.flows.flow(step.frame, earlier).to(self.device))
+
+    def _noise(self, step: Step, frame: Tensor) -> Tensor:
+        """Faint noise on the network's mean colour, as the published code starts from.
+
+        The seed derives from (seed, frame, pass), never from the order of work.
+        """
+        text = f"{self.config.run.seed} {step.frame} {step.pass_index}"
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
+        noise = torch.randn(frame.shape, generator=torch.Generator().manual_seed(seed)) * 0.001
+        return ((torch.tensor(MEAN).view(1, 3, 1, 1) + noise) / 255).to(self.device)
+
+    def _temporal_target(self, step: Step, earlier: int) -> TemporalTarget:
+        painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
+        flow = self.flows.flow(step.frame, earlier).to(self.device)
+        weight = self.flows.weight(step.frame, earlier).to(self.device)
+        return TemporalTarget(backward_warp(painted, flow), weight)
+
+
+def _sum(terms: object) -> Tensor:
+    return torch.stack(list(terms)).sum()  # type: ignore[call-overload]
