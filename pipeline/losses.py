@@ -23,14 +23,15 @@ class TemporalTarget(NamedTuple):
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference of features `(1, C, h, w)` (Gatys et al. 2016, eq. 1)."""
-    return (features.float() - target.float()).square().mean()
+    dtype = _sums(features)
+    return (features.to(dtype) - target.to(dtype)).square().mean()
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """G = F Fᵀ / (C·H·W) of features `(1, C, H, W)`: `(C, C)` float32 (Gatys et al. 2016, eq. 3)."""
+    """G = F Fᵀ / (C·H·W) of features `(1, C, H, W)`: `(C, C)` (Gatys et al. 2016, eq. 3)."""
     channels = features.shape[1]
     flat = features[0].permute(1, 2, 0).reshape(-1, channels)  # a view of channels_last
-    gram = (flat.T @ flat).float()  # (C, C)
+    gram = (flat.T @ flat).to(_sums(features))  # (C, C)
     return gram / flat.numel()
 
 
@@ -56,6 +57,11 @@ def total_variation(image: Tensor, norm: str = "l2") -> Tensor:
     if norm == "l1":
         return across.abs().mean() + down.abs().mean()
     return (across.square().sum() + down.square().sum()) / 2
+
+
+def _sums(features: Tensor) -> torch.dtype:
+    """Sums are kept in float32 at least, whatever the features' precision."""
+    return torch.promote_types(features.dtype, torch.float32)
 
 
 class StyleLoss(NamedTuple):

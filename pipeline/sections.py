@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -98,7 +105,11 @@ class Section(BaseModel):
     """One table of the config file: strict types, no unknown keys, frozen."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
 
@@ -159,6 +170,12 @@ class StyleConfig(Section):
     layer_weights: Weights = (1.0, 1.0, 1.0, 1.0, 1.0)
     """w_l: one weight for each of these layers."""
 
+    @model_validator(mode="after")
+    def _one_weight_a_layer(self) -> StyleConfig:
+        if len(self.layers) != len(self.layer_weights):
+            raise PydanticCustomError("layers", "style.layer_weights needs as many as style.layers")
+        return self
+
 
 class ContentConfig(Section):
     """How strongly the clip's own shapes are kept."""
@@ -172,10 +189,10 @@ class ContentConfig(Section):
 class TvConfig(Section):
     """Total variation: smooths single pixels."""
 
-    weight: Weight = 0.001
+    weight: Weight = 26000.0
     """τ: weight of the total variation."""
-    norm: Literal["l1", "l2"] = "l2"
-    """"l2": half the sum of squared differences (the published one); "l1": of absolute ones."""
+    norm: Literal["l1", "l2"] = "l1"
+    """"l1": mean absolute difference, spares edges; "l2": half the sum of squared ones (published)."""
 
 
 class TemporalConfig(Section):

@@ -1,0 +1,140 @@
+"""The config: strict, helpful, and its documentation equal to the model."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from flow.estimators import ESTIMATORS
+from flow.occlusion import CHECKS
+from pipeline import config, losses, optimize, shots
+from pipeline.errors import ConfigError
+from pipeline.sections import VGG_LAYERS, Named, RunConfig, marker, sections
+from pipeline.vgg import NAMES
+
+ROOT = Path(__file__).parent.parent
+
+
+def load(*settings: str) -> RunConfig:
+    return config.load_config(None, [config.parse_override(text) for text in settings])
+
+
+def complaint(*settings: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(*settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_default_toml_is_the_model() -> None:
+    text = (ROOT / "configs/default.toml").read_text(encoding="utf-8")
+    assert text == config.annotated_defaults()
+    assert config.load_config(ROOT / "configs/default.toml") == RunConfig()
+    for name, section in sections().items():
+        for key, field in section.model_fields.items():
+            assert f"\n{key} = " in text or f"\n# {key} = " in text, f"{name}.{key}"
+            assert field.description, f"{name}.{key} has no line of meaning"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("configs/*.toml")), ids=lambda path: path.name)
+def test_shipped_configs_load(path: Path) -> None:
+    config.load_config(path)
+
+
+def test_named_parts_are_the_registries() -> None:
+    registries = {
+        ("flow", "estimator"): ESTIMATORS,
+        ("flow", "check"): CHECKS,
+        ("shots", "detector"): shots.DETECTORS,
+        ("optimizer", "name"): optimize.OPTIMIZERS,
+        ("style", "loss"): losses.STYLE_LOSSES,
+    }
+    for (section, key), registry in registries.items():
+        assert marker(section, key, Named).names == tuple(registry), f"{section}.{key}"
+    named = {
+        (name, key)
+        for name, section in sections().items()
+        for key in section.model_fields
+        if marker(name, key, Named)
+    }
+    assert named == set(registries)
+    assert set(VGG_LAYERS) == {f"{kind}{b}_{n}" for b, n in NAMES for kind in ("conv", "relu")}
+
+
+def test_unknown_key_names_the_nearest() -> None:
+    assert 'style.weigth is unknown; did you mean "weight"?' in complaint("style.weigth=1")
+    assert '[stile] is unknown; did you mean "style"?' in complaint("stile.weight=1")
+    assert "optimizer.iterations exists" in complaint("style.iterations=3")
+    assert 'did you mean "dis"?' in complaint("flow.estimator=diss")
+    assert 'did you mean "average"?' in complaint("vgg.pooling=avergae")
+    assert 'did you mean "relu4_2"?' in complaint("content.layers=['relu42']")
+
+
+def test_wrong_values_say_what_is_allowed() -> None:
+    assert "style.weight = -1: " in complaint("style.weight=-1")
+    assert "greater than or equal to 0" in complaint("style.weight=-1")
+    assert "valid integer" in complaint("optimizer.iterations=1.5")
+    assert "allowed: replicate, zeros" in complaint("vgg.padding=3")
+    assert "finite" in complaint("style.weight=nan")
+    assert "section.key=value" in complaint("style.weight")
+    assert "as many" in complaint("style.layers=['relu1_1']")
+
+
+def test_file_errors_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    for text, expected in [
+        ("[style]\nwegiht = 3\n", 'did you mean "weight"'),
+        ("[style\n", "not valid TOML"),
+        ("style = 3\n", "write [style]"),
+        ("[style]\nweight = 'x'\n", "style.weight = 'x'"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            config.load_config(path)
+        assert str(caught.value).startswith(str(path))
+        assert expected in str(caught.value)
+    with pytest.raises(ConfigError, match="no such config file"):
+        config.load_config(tmp_path / "none.toml")
+
+
+def test_paths_are_relative_to_where_they_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    path = tmp_path / "configs" / "run.toml"
+    path.write_text('[input]\npath = "clip.mp4"\n[vgg]\nweights = "oxford"\n')
+    monkeypatch.chdir(tmp_path)
+    loaded = config.load_config(Path("configs/run.toml"), [("style.path", "a.jpg")])
+    assert loaded.input.path == tmp_path / "configs" / "clip.mp4"
+    assert loaded.style.path == tmp_path / "a.jpg"
+    assert loaded.vgg.weights == "oxford"
+
+
+def test_resolved_config_reads_back_equal(tmp_path: Path) -> None:
+    chosen = load("style.path=a b.jpg", "temporal.offsets=[1,2,4]", "style.weight=2e3")
+    (tmp_path / "config.toml").write_text(config.dump_config(chosen), encoding="utf-8")
+    assert config.load_config(tmp_path / "config.toml") == chosen
+
+
+def test_overrides_are_toml_or_bare_strings() -> None:
+    assert config.parse_override("a.b=2e3") == ("a.b", 2000.0)
+    assert config.parse_override("a.b=[1, 2]") == ("a.b", [1, 2])
+    assert config.parse_override("a.b=c=d.mp4") == ("a.b", "c=d.mp4")
+
+
+def test_pick_takes_the_users_own() -> None:
+    import math
+
+    assert config.pick({}, "math:sqrt", "flow.estimator") is math.sqrt
+    for name, reason in [("math:nothing", "has no"), ("no_such_module:f", "cannot import")]:
+        with pytest.raises(ConfigError, match=reason):
+            config.pick({}, name, "flow.estimator")
+
+
+def test_fingerprint_holds_what_is_named() -> None:
+    found = config.fingerprint(RunConfig(), "tv", "run.seed")
+    assert found == {"tv.weight": RunConfig().tv.weight, "tv.norm": "l1", "run.seed": 0}
+
+
+def test_default_toml_is_valid_toml() -> None:
+    assert set(tomllib.loads(config.annotated_defaults())) <= set(sections())

@@ -1,0 +1,97 @@
+"""The house's floors, held by reading the imports; and what must not be imported at all."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FLOORS = [
+    {"pipeline", "pipeline.errors", "pipeline.sections", "flow", "flow.errors", "flow.files"},
+    {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
+    | {"pipeline.machine", "flow.warp", "flow.estimators"},
+    {"pipeline.shots", "pipeline.media", "flow.occlusion"},
+    {"pipeline.schedule", "pipeline.metrics", "flow.store"},
+    {"pipeline.workdir", "pipeline.stylize"},
+    {"pipeline.run", "pipeline.doctor"},
+    {"pipeline.cli"},
+    {"pipeline.__main__"},
+]
+FLOOR_OF = {module: number for number, modules in enumerate(FLOORS) for module in modules}
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(name: str) -> str:
+    """`pipeline.media.probe` is of the room `pipeline.media`."""
+    return ".".join(name.split(".")[:2])
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, wherever in the file it does so."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                is_module = (ROOT / below.replace(".", "/")).with_suffix(".py").exists()
+                is_package = (ROOT / below.replace(".", "/")).is_dir()
+                found.add(below if is_module or is_package else node.module)
+    return found
+
+
+FILES = sorted([*ROOT.glob("flow/**/*.py"), *ROOT.glob("pipeline/**/*.py")])
+
+
+def test_every_room_stands_on_a_floor() -> None:
+    assert {room(module_name(path)) for path in FILES} == set(FLOOR_OF)
+
+
+def test_files_import_only_from_floors_below() -> None:
+    wrong = []
+    for path in FILES:
+        own = room(module_name(path))
+        for name in imported(path):
+            other = room(name)
+            if other in FLOOR_OF and other != own and FLOOR_OF[other] >= FLOOR_OF[own]:
+                wrong.append(f"{own} imports {other}")
+    assert not wrong
+
+
+def test_flow_knows_nothing_of_the_pipeline() -> None:
+    assert not [path for path in ROOT.glob("flow/**/*.py") if "pipeline" in str(imported(path))]
+
+
+def test_one_home_each() -> None:
+    homes = {"ffmpeg": "pipeline.media", "imageio_ffmpeg": "pipeline.media", "typer": "pipeline.cli"}
+    homes |= {"scenedetect": "pipeline.shots", "av": "pipeline.media"}
+    for path in FILES:
+        for name in imported(path):
+            package = name.split(".")[0]
+            assert homes.get(package, room(module_name(path))) == room(module_name(path)), path
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in FILES:
+        calls = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path
+
+
+def test_help_and_config_errors_do_not_import_torch() -> None:
+    script = (
+        "import sys\n"
+        "from pipeline.cli import app\n"
+        "from pipeline.errors import ConfigError\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules, 'cv2' in sys.modules)\n"
+    )
+    for arguments, code in ([["--help"], 0], [["run", "--set", "flow.estimator=diss"], 2]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.stdout.splitlines()[-1] == f"{code} False False", done
