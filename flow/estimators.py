@@ -45,17 +45,32 @@ class EstimatorOptions(Protocol):
 
 def dis(options: EstimatorOptions) -> Estimator:
     """Dense Inverse Search on grey frames (Kroeger et al. 2016), as OpenCV has it."""
-    preset = _DIS_PRESETS[options.preset]
+    preset = options.preset
 
     def estimate(image_i: Tensor, image_j: Tensor) -> Tensor:
         padding = _padding(image_i, smallest=_DIS_SMALLEST, multiple=1)
-        # A fresh object each time: it lowers its finest scale for small frames and keeps it so.
-        method = cv2.DISOpticalFlow.create(preset)
+        method = _dis_method(preset)
         flow = method.calc(_grey(image_i, padding), _grey(image_j, padding), np.empty(0))
         found = torch.from_numpy(flow).permute(2, 0, 1)[None]  # (1, 2, H', W')
         return _crop(found, padding).contiguous()
 
     return estimate
+
+
+def _dis_method(preset: str) -> cv2.DISOpticalFlow:
+    """OpenCV's own preset, or "fine": medium's patches down to the full size, and smoother.
+
+    A fresh object each time, because it lowers its finest scale for small frames and keeps it so.
+    """
+    if preset != "fine":
+        return cv2.DISOpticalFlow.create(_DIS_PRESETS[preset])
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method.setFinestScale(0)
+    method.setVariationalRefinementIterations(10)
+    method.setVariationalRefinementAlpha(30.0)
+    method.setVariationalRefinementDelta(1.0)
+    method.setVariationalRefinementGamma(5.0)
+    return method
 
 
 def raft_small(options: EstimatorOptions) -> Estimator:

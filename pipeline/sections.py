@@ -213,14 +213,14 @@ class FlowConfig(Section):
 
     estimator: named("dis", "raft_small", "raft_large") = "dis"  # type: ignore[valid-type]
     """"dis" (no weights needed), "raft_small", "raft_large", or your own "module:function"."""
-    preset: Literal["ultrafast", "fast", "medium"] = "medium"
-    """DIS: how much work it does."""
+    preset: Literal["ultrafast", "fast", "medium", "fine"] = "fine"
+    """DIS: how much work it does; "fine" goes down to single pixels, OpenCV's own presets do not."""
     weights: AnyPath | None = Field(default=None, examples=["raft-small.pth"])
     """RAFT: the file of its weights, torchvision's or the original's; by default torchvision's own."""
     files: Annotated[str, PathKey()] | None = Field(default=None, examples=["flow/%06d_%06d.flo"])
     """Your own backward flow, frame i to j, .flo or KITTI .png; what is missing is estimated."""
-    check: named("published") = "published"  # type: ignore[valid-type]
-    """Where flow is trusted: "published" (Sundaram et al. 2010), or your own "module:function"."""
+    check: named("soft", "published") = "soft"  # type: ignore[valid-type]
+    """Where flow is trusted: "soft" (by colour too), "published" (hard), or your "module:function"."""
 
 
 class ShotsConfig(Section):
