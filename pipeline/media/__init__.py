@@ -1,0 +1,25 @@
+"""Video in and video out: the only home of ffmpeg."""
+
+from pipeline.media.decode import Clip, Frame, FrameReader, plan_clip, read_frames
+from pipeline.media.encode import write_video
+from pipeline.media.info import Track, VideoInfo
+from pipeline.media.output import Target, check_output, output_exists
+from pipeline.media.probe import probe
+from pipeline.media.timing import Damage, Timeline
+
+__all__ = [
+    "Clip",
+    "Damage",
+    "Frame",
+    "FrameReader",
+    "Target",
+    "Timeline",
+    "Track",
+    "VideoInfo",
+    "check_output",
+    "output_exists",
+    "plan_clip",
+    "probe",
+    "read_frames",
+    "write_video",
+]

@@ -1,0 +1,123 @@
+"""Geometry: from the decoded picture to the painted one, and to the stored one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.media.info import VideoInfo
+from pipeline.sections import InputConfig
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Rows and columns of the decoded picture that are black bars, and their grey of 255."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+    grey: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.left or self.top or self.right or self.bottom)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes are (width, height) in square pixels.
+
+    `input` is the whole picture as a player shows it; `canvas` the whole picture as it is painted;
+    `painted` the canvas without its bars, whose upper left corner lies at `offset`; `crop` is
+    (x, y, width, height) in the decoded picture, None where nothing is cut.
+    """
+
+    input: Size
+    canvas: Size
+    painted: Size
+    offset: tuple[int, int]
+    crop: tuple[int, int, int, int] | None
+    grey: int
+
+    def with_bars(self, pixels: Pixels) -> Pixels:
+        """The painted picture (H, W, 3) with its bars around it."""
+        if self.painted == self.canvas:
+            return pixels
+        (x, y), (wide, high) = self.offset, self.painted
+        level = self.grey * (257 if pixels.dtype == np.uint16 else 1)
+        whole = np.full((self.canvas[1], self.canvas[0], 3), level, pixels.dtype)
+        whole[y : y + high, x : x + wide] = pixels
+        return whole
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Geometry:
+        """The inverse of `to_json`."""
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
+        }
+        return cls(**fields)
+
+
+def plan_geometry(info: VideoInfo, options: InputConfig, bars: Bars) -> Geometry:
+    """Choose the painted size: pixels made square, then the size that the config asks for.
+
+    A side that is not scaled keeps its length, also where it is odd; a scaled one becomes even.
+    """
+    width, height = info.size
+    shape = _square(info)
+    canvas = _wanted(shape, options)
+    if not bars:
+        return Geometry(shape, canvas, canvas, (0, 0), None, 0)
+    crop = (bars.left, bars.top, width - bars.left - bars.right, height - bars.top - bars.bottom)
+    x, right = (round(edge * canvas[0] / width) for edge in (crop[0], crop[0] + crop[2]))
+    y, bottom = (round(edge * canvas[1] / height) for edge in (crop[1], crop[1] + crop[3]))
+    return Geometry(shape, canvas, (right - x, bottom - y), (x, y), crop, bars.grey)
+
+
+def _square(info: VideoInfo) -> Size:
+    """The size in square pixels: the stored height stays, the stored width follows."""
+    width, height = info.size
+    aspect = info.pixel_aspect
+    if not Fraction(1, 16) <= aspect <= 16 or aspect == 1:
+        return info.size
+    if info.transposed:
+        return width, _even(height / aspect)
+    return _even(width * aspect), height
+
+
+def _wanted(shape: Size, options: InputConfig) -> Size:
+    width, height = shape
+    if options.width and options.height:
+        return options.width, options.height
+    if options.width:
+        wanted = options.width, _follow(height, options.width, width)
+    elif options.height:
+        wanted = _follow(width, options.height, height), options.height
+    else:
+        wanted = shape
+    longer = max(wanted)
+    if options.max_side is None or longer <= options.max_side:
+        return wanted
+    if wanted[0] == longer:
+        return options.max_side, _follow(wanted[1], options.max_side, longer)
+    return _follow(wanted[0], options.max_side, longer), options.max_side
+
+
+def _follow(side: int, new: int, old: int) -> int:
+    """What becomes of `side` where the other goes from `old` to `new`."""
+    return side if new == old else _even(Fraction(side * new, old))
+
+
+def _even(length: Fraction) -> int:
+    return max(2, 2 * round(length / 2))

@@ -1,0 +1,88 @@
+"""Single images and folders of them as the output."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import ffmpeg
+
+from flow.files import sync_folder
+from pipeline.errors import MediaError
+from pipeline.media.colour import SCALER
+from pipeline.media.geometry import Pixels
+from pipeline.media.info import VideoInfo
+from pipeline.media.look import compiled
+from pipeline.media.output import Target, replacing
+from pipeline.media.process import Ffmpeg, shown
+from pipeline.media.raw import feed
+from pipeline.media.timing import Timeline
+from pipeline.sections import OutputConfig
+
+
+def write_images(
+    target: Target,
+    frames: Iterable[Pixels],
+    timeline: Timeline,
+    info: VideoInfo,
+    output: OutputConfig,
+) -> tuple[str, ...]:
+    """Write painted frames as one image or as the numbered images of a folder; answers notes.
+
+    Raises:
+        MediaError: several frames for one image, a disk that is full, no frames.
+    """
+    home = target.path if target.pattern else target.path.parent
+    with tempfile.TemporaryDirectory(prefix=".frames-", dir=home) as folder:
+        _encode(Path(folder), frames, timeline, target, output)
+        written = sorted(Path(folder).iterdir())
+        if target.pattern is None:
+            if len(written) != 1:
+                raise MediaError(
+                    f"{shown(target.path)}: one image, but there are {len(written)} frames:"
+                    " give a folder, or a pattern like %06d" + target.path.suffix
+                )
+            with replacing(target.path) as part:
+                written[0].replace(part)
+        else:
+            _move(written, home, target.pattern)
+    return _notes(target, timeline, info)
+
+
+def _encode(
+    folder: Path, frames: Iterable[Pixels], timeline: Timeline, target: Target, output: OutputConfig
+) -> None:
+    codec, geometry = target.codec, timeline.geometry
+    size = geometry.input if output.size == "input" else geometry.canvas
+    pixels = codec.pixels16 if timeline.deep else codec.pixels8
+    options = {"c:v": codec.encoder, **codec.options, "fflags": "+bitexact", "flags:v": "+bitexact"}
+    graph = ffmpeg.input("pipe:0", format="nut").output(
+        f"file:{str(folder.resolve()).replace('%', '%%')}/%09d",
+        vf=f"scale={size[0]}:{size[1]}:flags={SCALER}:out_range=pc,format={pixels}",
+        fps_mode="passthrough",
+        format="image2",
+        start_number=0,
+        **options,
+    )
+    with Ffmpeg(compiled(graph, own_times=True)) as process:
+        feed(process, frames, timeline, shown(target.path))
+
+
+def _move(written: list[Path], home: Path, pattern: str) -> None:
+    """Give the images their names in the folder, each at once."""
+    for number, image in enumerate(written):
+        with replacing(home / (pattern % number)) as part:
+            image.replace(part)
+    sync_folder(home)
+
+
+def _notes(target: Target, timeline: Timeline, info: VideoInfo) -> tuple[str, ...]:
+    notes = []
+    if timeline.deep and not target.codec.keeps_depth:
+        notes.append(f"{target.codec_name} stores 8 bits a channel; the painted frames have 16")
+    if target.pattern and timeline.constant_rate is None:
+        notes.append("single images hold no times, and the clip's frames are not evenly spaced")
+    if left := sorted({track.kind for track in info.tracks}):
+        notes.append(f"left out, images take none: {', '.join(left)}")
+    return tuple(notes)

@@ -1,0 +1,62 @@
+"""What a user should be told of a clip, one line each."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from pipeline.media.geometry import Bars, Geometry
+from pipeline.media.info import VideoInfo
+from pipeline.media.look import FrameLog
+from pipeline.media.timing import Damage
+
+
+def clip_notes(
+    info: VideoInfo, geometry: Geometry, bars: Bars, rate: Fraction | None
+) -> tuple[str, ...]:
+    """What is done to the clip's picture before it is painted."""
+    notes = []
+    width, height = info.size
+    if info.assumed and info.colour.matrix != "gbr":
+        colour = info.colour
+        notes.append(
+            f"no tags for {', '.join(info.assumed)}: assumed matrix {colour.matrix}, range"
+            f" {colour.range}, primaries {colour.primaries}, transfer {colour.transfer}"
+        )
+    if info.colour.hdr:
+        notes.append(f"HDR ({info.colour.hdr}) is tone-mapped to BT.709")
+    if info.alpha:
+        notes.append("transparent parts are composited on black")
+    if info.interlaced:
+        notes.append("interlaced frames are deinterlaced (bwdif), one frame each")
+    if info.size != info.stored:
+        notes.append(f"turned upright: stored {_size(info.stored)}, shown {_size(info.size)}")
+    elif info.rotation != "0":
+        notes.append("turned or mirrored as the file says")
+    if geometry.input != info.size:
+        aspect = info.pixel_aspect
+        notes.append(f"pixels of {aspect} made square: {width}x{height} to {_size(geometry.input)}")
+    if bars:
+        notes.append(
+            f"black bars stay as they are: {bars.left} left, {bars.right} right, {bars.top} above,"
+            f" {bars.bottom} below; painted is {_size(geometry.painted)}"
+        )
+    if geometry.canvas != geometry.input:
+        notes.append(f"scaled from {_size(geometry.input)} to {_size(geometry.canvas)}")
+    if rate is not None and info.rate is not None and rate != info.rate:
+        verb = "thinned out" if rate < info.rate else "repeated"
+        notes.append(f"frames {verb}: painted at {rate} a second, the clip has {info.rate}")
+    return tuple(notes)
+
+
+def damage_of(log: FrameLog) -> Damage:
+    """What did not decode, from ffmpeg's log of a whole clip."""
+    near: list[str] = []
+    for time in log.trouble:
+        text = f"{float(time):.2f} s"
+        if text not in near and len(near) < 8:
+            near.append(text)
+    return Damage(log.packets, log.failed, tuple(near))
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
