@@ -1,0 +1,116 @@
+"""Closed forms, a slow reference and the gradient of the backward warp."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flow.warp import Mode, backward_warp, inside
+
+MODES: tuple[Mode, ...] = ("bilinear", "bicubic")
+
+
+def constant_flow(x: float, y: float, height: int, width: int) -> torch.Tensor:
+    return torch.tensor([x, y]).view(1, 2, 1, 1).repeat(1, 1, height, width)
+
+
+def slow_bilinear(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Pixel by pixel; image (C, H, W), flow (2, H, W)."""
+    channels, height, width = image.shape
+    result = np.zeros_like(image)
+    for row in range(height):
+        for column in range(width):
+            x = min(max(column + flow[0, row, column], 0), width - 1)
+            y = min(max(row + flow[1, row, column], 0), height - 1)
+            left, top = math.floor(x), math.floor(y)
+            right, bottom = min(left + 1, width - 1), min(top + 1, height - 1)
+            for channel in range(channels):
+                plane = image[channel]
+                upper = plane[top, left] * (left + 1 - x) + plane[top, right] * (x - left)
+                lower = plane[bottom, left] * (left + 1 - x) + plane[bottom, right] * (x - left)
+                result[channel, row, column] = upper * (top + 1 - y) + lower * (y - top)
+    return result
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 99))
+def test_zero_flow_is_the_identity_exactly(mode: Mode, height: int, width: int, seed: int) -> None:
+    image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(backward_warp(image, torch.zeros(1, 2, height, width), mode), image)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(deadline=None)
+@given(x=st.integers(-9, 9), y=st.integers(-9, 9))
+def test_whole_pixels_are_copied_and_borders_repeated(mode: Mode, x: int, y: int) -> None:
+    image = torch.rand(1, 3, 7, 8, generator=torch.Generator().manual_seed(0))
+    rows = (torch.arange(7) + y).clamp(0, 6)
+    columns = (torch.arange(8) + x).clamp(0, 7)
+    warped = backward_warp(image, constant_flow(x, y, 7, 8), mode)
+    assert torch.equal(warped, image[:, :, rows][..., columns])
+
+
+def test_bilinear_is_the_slow_reference() -> None:
+    generator = np.random.default_rng(0)
+    image = generator.random((2, 9, 11))
+    flow = generator.normal(0, 4, (2, 9, 11))
+    warped = backward_warp(torch.from_numpy(image)[None], torch.from_numpy(flow)[None])
+    np.testing.assert_allclose(warped[0].numpy(), slow_bilinear(image, flow), atol=1e-12)
+
+
+def test_bicubic_reproduces_a_parabola() -> None:
+    x = torch.arange(16, dtype=torch.float64)
+    image = (x * x).expand(1, 1, 4, 16).contiguous()
+    flow = constant_flow(0.3, 0.0, 4, 16).double()
+    warped = backward_warp(image, flow, "bicubic")
+    inner = slice(1, 13)
+    torch.testing.assert_close(warped[..., inner], ((x + 0.3) ** 2)[inner].expand(1, 1, 4, 12))
+
+
+def test_bicubic_keeps_more_detail_than_bilinear() -> None:
+    texture = torch.sin(torch.arange(64) * 1.2).expand(1, 1, 8, 64).contiguous()
+    there, back = constant_flow(0.5, 0, 8, 64), constant_flow(-0.5, 0, 8, 64)
+    left: dict[str, float] = {}
+    for mode in MODES:
+        image = texture
+        for _ in range(5):
+            image = backward_warp(backward_warp(image, there, mode), back, mode)
+        left[mode] = image[..., 20:40].var().item()
+    assert left["bicubic"] > 2 * left["bilinear"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_of_image_and_flow(mode: Mode) -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 2, 4, 5, dtype=torch.float64, generator=generator)
+    # Off the whole numbers, where the bilinear kernel has a kink, and inside the frame.
+    flow = 0.2 + 0.6 * torch.rand(1, 2, 4, 5, dtype=torch.float64, generator=generator)
+    flow[..., -1, :], flow[..., -1] = -0.4, -0.4
+    inputs = (image.requires_grad_(), flow.requires_grad_())
+    assert torch.autograd.gradcheck(lambda i, f: backward_warp(i, f, mode), inputs)
+
+
+@settings(max_examples=25, deadline=None)
+@given(x=st.floats(-1e9, 1e9), y=st.floats(-1e9, 1e9))
+def test_any_flow_stays_within_the_image(x: float, y: float) -> None:
+    image = torch.rand(1, 1, 5, 6, generator=torch.Generator().manual_seed(0))
+    warped = backward_warp(image, constant_flow(x, y, 5, 6))
+    assert image.min() - 1e-6 <= warped.min() <= warped.max() <= image.max() + 1e-6
+
+
+def test_inside_counts_the_border_as_inside() -> None:
+    flow = constant_flow(1, 0, 2, 3)
+    assert inside(flow)[0, 0].tolist() == [[1, 1, 0], [1, 1, 0]]
+    assert inside(torch.zeros(1, 2, 2, 3)).min() == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (1, 2, 5, 4), (2, 2, 4, 5)])
+def test_a_flow_that_does_not_fit_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        backward_warp(torch.zeros(1, 3, 4, 5), torch.zeros(shape))
