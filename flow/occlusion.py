@@ -17,7 +17,8 @@ Check = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 def published(flow_ij: Tensor, flow_ji: Tensor, image_i: Tensor, image_j: Tensor) -> Tensor:
     """0 at disocclusions, at motion boundaries and where the origin lies out of the frame, else 1.
 
-    Sundaram et al. 2010, section 3, with the numbers of Ruder et al. 2016, section 4.2.
+    Sundaram et al. 2010, section 3, with the numbers of Ruder et al. 2016, section 4.2. Differs
+    from the published code: that one never trusts the last row and column.
 
     Shapes: flows (1, 2, H, W) in pixels -> (1, 1, H, W); the images are not looked at.
     """
@@ -82,7 +83,8 @@ def mismatch(flow_ij: Tensor, image_i: Tensor, image_j: Tensor) -> Tensor:
     difference = image_i - backward_warp(image_j, flow_ij)  # (1, 3, H, W)
     shared = difference.flatten(2).median(dim=2).values[..., None, None]  # (1, 3, 1, 1)
     colour = _smooth(_smooth(difference - shared).square().mean(dim=1, keepdim=True)).sqrt()
-    return torch.log1p(colour / (0.003 + colour.median()))
+    # Grain of 8 levels of 255 reaches the limit: beyond it is change, if of most of the frame.
+    return torch.log1p(colour / (0.003 + colour.median().clamp(max=0.012)))
 
 
 def visible_inconsistency(flow_ij: Tensor, flow_ji: Tensor, image_i: Tensor) -> Tensor:

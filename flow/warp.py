@@ -59,13 +59,16 @@ def origins(flow: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def inside(flow: Tensor) -> Tensor:
-    """1 where a pixel's origin lies within frame j, 0 elsewhere.
+    """1 where a pixel's origin lies on frame j, 0 elsewhere.
+
+    The frame ends half a pixel beyond the outer pixels' centres, so that flow that trembles around
+    0 leaves the border alone.
 
     Shapes: (B, 2, H, W) -> (B, 1, H, W).
     """
     height, width = flow.shape[-2:]
     x, y = origins(flow)
-    within = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    within = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     return within.unsqueeze(1).to(flow.dtype)
 
 

@@ -59,8 +59,9 @@ def slow_published(flow_ij: np.ndarray, flow_ji: np.ndarray) -> np.ndarray:
         for column in range(width):
             there = at(flow_ij, row, column)
             x, y = column + there[0], row + there[1]
-            if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+            if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
                 continue
+            x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
             left, top = math.floor(x), math.floor(y)
             back = sum(
                 at(flow_ji, top + dy, left + dx) * abs(1 - dy - y + top) * abs(1 - dx - x + left)

@@ -104,10 +104,10 @@ def test_any_flow_stays_within_the_image(x: float, y: float) -> None:
     assert image.min() - 1e-6 <= warped.min() <= warped.max() <= image.max() + 1e-6
 
 
-def test_inside_counts_the_border_as_inside() -> None:
-    flow = constant_flow(1, 0, 2, 3)
-    assert inside(flow)[0, 0].tolist() == [[1, 1, 0], [1, 1, 0]]
-    assert inside(torch.zeros(1, 2, 2, 3)).min() == 1
+def test_the_frame_ends_half_a_pixel_beyond_its_outer_pixels() -> None:
+    assert inside(constant_flow(1, 0, 2, 3))[0, 0].tolist() == [[1, 1, 0], [1, 1, 0]]
+    assert inside(constant_flow(0, -0.6, 2, 3))[0, 0].tolist() == [[0, 0, 0], [1, 1, 1]]
+    assert inside(constant_flow(0.4, -0.4, 2, 3)).min() == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 4, 5), (1, 2, 5, 4), (2, 2, 4, 5)])
