@@ -5,6 +5,7 @@ from pipeline.media.encode import write_video
 from pipeline.media.info import Track, VideoInfo
 from pipeline.media.output import Target, check_output, output_exists
 from pipeline.media.probe import probe
+from pipeline.media.process import executable, ffmpeg_version
 from pipeline.media.timing import Damage, Timeline
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Track",
     "VideoInfo",
     "check_output",
+    "executable",
+    "ffmpeg_version",
     "output_exists",
     "plan_clip",
     "probe",

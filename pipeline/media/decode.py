@@ -28,6 +28,7 @@ from pipeline.media.timing import (
     as_moment,
     as_rate,
     broadcast,
+    evened,
     exact_grid,
 )
 from pipeline.sections import InputConfig
@@ -198,6 +199,8 @@ def _timeline(clip: Clip, times: list[Fraction], watch: FrameLog) -> Timeline:
     if any((time / base).denominator != 1 for time in times):
         base /= 2  # the deinterlacer halves the time base
     origin = (origin // base) * base
+    if info.container == "avi":
+        times = evened(times)
     own = [time - origin for time in times]
     last = own[-1] + _last_duration(clip, times, watch)
     ticks = [int(time / base) for time in own]

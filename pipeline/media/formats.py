@@ -14,7 +14,8 @@ DEMUXERS = (
     "vc1test", "cavsvideo", "avs2", "avs3", "dirac", "dnxhd", "yuv4mpegpipe", "y4m", "lxf", "nuv",
     "nsv", "swf", "flic", "smk", "bink", "film_cpk", "filmstrip", "roq", "4xm", "ivr", "viv",
     "vividas", "vivo", "dhav", "cine", "mlv", "ser", "apv", "amv", "live_flv", "jpegxl_anim", "pva",
-    "ty", "xmv", "thp", "mods", "moflex", "ea", "ipmovie", "mtv", "mv", "rl2", "smush", "tmv", "vmd",
+    "ty", "xmv", "thp", "mods", "moflex", "ea", "ipmovie", "mtv", "mv", "rl2", "smush", "tmv",
+    "vmd",
     "wc3movie", "bethsoftvid", "bfi", "c93", "cdxl", "dsicin", "dxa", "hnm", "idcin", "iff", "jv",
     "kux", "lmlm4", "paf", "psxstr", "str", "rpl", "siff", "tiertexseq", "usm", "yop", "mpegtsraw",
     "ogv", "frm", "ingenient", "argo_brp", "anm", "avr", "alias_pix", "mm", "mvi", "nistsphere",
@@ -28,7 +29,8 @@ FORMAT_WHITELIST = ",".join(DEMUXERS)
 PROTOCOL_WHITELIST = "file,pipe"
 IMAGE_DEMUXERS = tuple(name for name in DEMUXERS if name.endswith("_pipe") and "yuv4" not in name)
 IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".j2k", ".jxl", ".exr", ".dpx",
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".j2k", ".jxl", ".exr",
+    ".dpx",
     ".ppm", ".pgm", ".pbm", ".pam", ".tga", ".qoi", ".hdr", ".sgi", ".psd", ".pcx",
 )  # fmt: skip
 

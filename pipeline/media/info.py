@@ -14,12 +14,13 @@ TrackKind = Literal["audio", "subtitle", "video", "data", "attachment"]
 
 @dataclass(frozen=True)
 class Track:
-    """A stream of the file besides the painted one, by its index in the file."""
+    """A stream of the file besides the painted one, by its index; `start` in its own seconds."""
 
     index: int
     kind: TrackKind
     codec: str
     language: str | None = None
+    start: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class VideoInfo:
     becomes zero; `frames` what the file says, if it does.
 
     `own_times`: read the file's times as they are; otherwise (streams whose times jump, like
-    MPEG-TS) ffmpeg makes them run on from zero. `tags` is the metadata of the file, `stream_tags`
-    that of the video stream; `still` tells a single image from a clip.
+    MPEG-TS) ffmpeg makes them run on from zero, each stream from its own `track_start`. `tags` is
+    the metadata of the file, `stream_tags` that of the video stream; `still` tells a single image
+    from a clip.
     """
 
     source: Source
@@ -57,6 +59,7 @@ class VideoInfo:
     start: Fraction
     zero: Fraction
     own_times: bool
+    track_start: Fraction | None
     duration: Fraction | None
     frames: int | None
     tracks: tuple[Track, ...]

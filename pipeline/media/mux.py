@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,7 +93,7 @@ def _run(job: _Job, chosen: dict[Track, Way]) -> str | None:
 def _command(job: _Job, chosen: dict[Track, Way]) -> list[str]:
     info, timeline = job.info, job.timeline
     with info.source.opened() as (url, guard):
-        rest = ffmpeg.input(url, itsoffset=f"{float(-timeline.origin):.6f}", **guard)
+        rest = ffmpeg.input(url, itsoffset=f"{float(_delay(job, chosen)):.6f}", **guard)
     streams = [rest[str(track.index)] for track in chosen] or [rest["d:99?"]]  # for its metadata
     options: dict[str, Any] = {"fflags": "+bitexact", "format": job.container.muxer, "dn": None}
     if job.video is not None:
@@ -108,6 +109,19 @@ def _command(job: _Job, chosen: dict[Track, Way]) -> list[str]:
     return compiled(graph, info.own_times, () if job.video is None else _tags(info))
 
 
+def _delay(job: _Job, chosen: dict[Track, Way]) -> Fraction:
+    """Seconds to add to the tracks' times, so that they keep their place against the picture.
+
+    Where ffmpeg makes times run from zero, that is the start of the earliest track that it reads,
+    while for the picture it was the picture's own.
+    """
+    info = job.info
+    starts = [track.start for track in chosen if track.start is not None]
+    if info.own_times or not starts or info.track_start is None:
+        return -job.timeline.origin
+    return min(starts) - info.track_start - job.timeline.origin
+
+
 def _tags(info: VideoInfo) -> Iterator[tuple[str, str]]:
     """Metadata that is not simply the input's: what would be untrue is taken out."""
     for key in STALE_TAGS:
@@ -121,14 +135,16 @@ def _header_options(job: _Job) -> dict[str, Any]:
     """Options of the whole file and of its picture."""
     timeline, base = job.timeline, job.timeline.time_base
     last = (timeline.end - timeline.ticks[-1]) * base
+    is_last = f"gte(PTS,{timeline.ticks[-1]}*{base}/TB)"
     options: dict[str, Any] = {
         "c:v": "copy",
         "map_metadata": 1,
         "map_chapters": 1,
-        "bsf:v": f"setts=duration='if(gte(PTS,{timeline.ticks[-1]}*{base}/TB),{last}/TB,DURATION)'",
+        "bsf:v": f"setts=pts=PTS:dts=DTS:duration='if({is_last},{last}/TB,DURATION)'",
     }
-    if timeline.constant_rate is not None:
-        options["r:v"] = str(timeline.constant_rate)
+    rate = timeline.constant_rate
+    if rate is not None and (timeline.times[0] * rate).denominator == 1:
+        options["r:v"] = str(rate)  # snaps times to the rate's grid: only where they lie on it
     if job.container.muxer in ("mp4", "mov"):
         options |= {"video_track_timescale": base.denominator, "movflags": "+faststart"}
     return options

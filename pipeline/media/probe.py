@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +16,6 @@ from pipeline.media.colour import complete
 from pipeline.media.formats import (
     FORMAT_WHITELIST,
     IMAGE_DEMUXERS,
-    IMAGE_SUFFIXES,
     PROTOCOL_WHITELIST,
 )
 from pipeline.media.info import Track, TrackKind, VideoInfo
@@ -53,6 +51,7 @@ class _Stream:
     decoder: str | None = None
     stored: tuple[int, int] | None = None
     rate: Fraction | None = None
+    start: Fraction | None = None
     duration: Fraction | None = None
     frames: int | None = None
     tags: tuple[tuple[str, str], ...] = ()
@@ -103,7 +102,7 @@ def _describe(
     transposed = quarter if stored[0] == stored[1] else first.size == stored[::-1]
     colour, assumed = complete(log.colour, stored, first.pixels)
     start = (first.pts or 0) * log.time_base
-    still = source.images is None and container.name in (*IMAGE_DEMUXERS, "ico", "fits")
+    image = source.images is None and container.name in (*IMAGE_DEMUXERS, "ico", "fits")
     return VideoInfo(
         source=source,
         container=container.name,
@@ -126,13 +125,14 @@ def _describe(
         start=start,
         zero=container.start if own_times and container.start >= LONG_START else Fraction(0),
         own_times=own_times,
+        track_start=stream.start,
         duration=stream.duration or container.duration,
         frames=len(source.images) if source.images else stream.frames,
         tracks=tuple(track for track in container.tracks if track.index != stream.index),
         chapters=container.chapters,
         tags=container.tags,
         stream_tags=stream.tags,
-        still=still,
+        still=image and len(log.recent) == 1,
     )
 
 
@@ -142,6 +142,7 @@ def _open(source: Source) -> _Container:
     try:
         with av.open(
             file_url(source.path),
+            format=source.demuxer,
             metadata_errors="replace",
             timeout=OPEN_SECONDS,
             options={
@@ -151,14 +152,9 @@ def _open(source: Source) -> _Container:
         ) as container:
             return _read_container(container)
     except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
-        if source.path.suffix.lower() in (
-            *IMAGE_SUFFIXES,
-            ".apng",
-        ):  # ffmpeg may know more than PyAV
-            return _Container("webp_anim", Fraction(0), None, (_Stream(None),))
-        raise MediaError(
-            f"{shown(source.path)}: cannot be opened as a video: {_why(error)}"
-        ) from None
+        if source.demuxer is not None:  # ffmpeg may know more kinds of images than PyAV
+            return _Container(source.demuxer, Fraction(0), None, (_Stream(None),))
+        raise MediaError(f"{shown(source.path)}: {_why(error)}") from None
 
 
 def _read_container(container: InputContainer) -> _Container:
@@ -180,7 +176,7 @@ def _read_stream(stream: VideoStream) -> _Stream:
     context = stream.codec_context
     codec = context.name if context is not None else "unknown"
     alpha = stream.metadata.get("alpha_mode") == "1"
-    ticks, base = stream.duration, stream.time_base
+    start, ticks, base = stream.start_time, stream.duration, stream.time_base
     rate = stream.guessed_rate or stream.average_rate
     return _Stream(
         index=stream.index,
@@ -188,6 +184,7 @@ def _read_stream(stream: VideoStream) -> _Stream:
         decoder=ALPHA_DECODERS.get(codec) if alpha else None,
         stored=(stream.width, stream.height) if stream.width and stream.height else None,
         rate=Fraction(rate) if rate else None,
+        start=start * base if start is not None and base else None,
         duration=ticks * base if ticks and base else None,
         frames=stream.frames or None,
         tags=tuple(sorted(stream.metadata.items())),
@@ -199,9 +196,10 @@ def _read_track(stream: Any) -> Track:
     name = getattr(getattr(context, "codec", None), "canonical_name", None) or getattr(
         context, "name", ""
     )
-    return Track(
-        stream.index, cast(TrackKind, stream.type), name or "", stream.metadata.get("language")
-    )
+    start = getattr(stream, "start_time", None)
+    seconds = None if start is None else start * stream.time_base
+    kind = cast(TrackKind, stream.type)
+    return Track(stream.index, kind, name or "", stream.metadata.get("language"), seconds)
 
 
 def _is_cover(stream: VideoStream) -> bool:
@@ -221,5 +219,8 @@ def _has_alpha(pixels: str) -> bool:
 
 
 def _why(error: Exception) -> str:
-    text = one_line(getattr(error, "strerror", None) or str(error))
-    return re.sub(r"^\[Errno -?\d+\] ", "", text)
+    if isinstance(error, av.ArgumentError):
+        return "a playlist, or no video: name the video file itself"
+    return (
+        f"cannot be opened as a video: {one_line(getattr(error, 'strerror', None) or str(error))}"
+    )

@@ -161,6 +161,21 @@ def executable() -> str:
         raise MediaError(f"no ffmpeg: {one_line(str(error))}; set IMAGEIO_FFMPEG_EXE") from None
 
 
+def ffmpeg_version() -> str:
+    """The version that `executable` says it has.
+
+    Raises:
+        MediaError: there is none, or it does not run.
+    """
+    try:
+        done = subprocess.run(
+            [executable(), "-version"], capture_output=True, text=True, timeout=60
+        )
+        return done.stdout.split()[2]
+    except (OSError, subprocess.SubprocessError, IndexError) as error:
+        raise MediaError(f"{executable()}: does not run as ffmpeg ({error})") from None
+
+
 def one_line(text: str) -> str:
     """Text for a one-line message: control characters escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

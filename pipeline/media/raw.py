@@ -58,9 +58,7 @@ def feed(process: Ffmpeg, frames: Iterable[Pixels], timeline: Timeline, name: st
     try:
         with av.open(process, "w", format="nut") as nut:
             stream = _raw_stream(nut, timeline)
-            for count, (frame, tick) in enumerate(
-                zip(frames, timeline.ticks, strict=False), start=1
-            ):
+            for frame, tick in zip(frames, timeline.ticks, strict=False):
                 pixels = np.ascontiguousarray(timeline.geometry.with_bars(frame))
                 packet = av.Packet(pixels.tobytes())
                 packet.stream = stream
@@ -68,6 +66,7 @@ def feed(process: Ffmpeg, frames: Iterable[Pixels], timeline: Timeline, name: st
                 packet.pts = packet.dts = tick
                 packet.is_keyframe = True
                 nut.mux(packet)
+                count += 1
         failed = process.finish() != 0
     except (BrokenPipeError, av.FFmpegError):
         process.finish()

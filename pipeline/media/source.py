@@ -25,11 +25,15 @@ DEFAULT_RATE = Fraction(25)
 
 @dataclass(frozen=True)
 class Source:
-    """An input: one file (`images` is None), or the images of a sequence in order."""
+    """An input: one file (`images` is None), or the images of a sequence in order.
+
+    `demuxer` is how ffmpeg must read the file, where its name could mean something else.
+    """
 
     path: Path
     images: tuple[Path, ...] | None = None
     rate: Fraction = DEFAULT_RATE
+    demuxer: str | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -40,7 +44,8 @@ class Source:
         """
         guard = {"protocol_whitelist": PROTOCOL_WHITELIST}
         if self.images is None:
-            yield file_url(self.path), {**guard, "format_whitelist": FORMAT_WHITELIST}
+            named = {} if self.demuxer is None else {"f": self.demuxer}
+            yield file_url(self.path), {**guard, **named, "format_whitelist": FORMAT_WHITELIST}
             return
         with tempfile.TemporaryDirectory(prefix="brushflow-") as folder:
             suffix = self.images[0].suffix.lower()
@@ -79,12 +84,37 @@ def find_source(path: Path, rate: Fraction | None) -> Source:
         raise MediaError(f"{shown(path)}: not a file (a pipe or a device cannot be painted)")
     if path.stat().st_size == 0:
         raise MediaError(f"{shown(path)}: the file is empty")
-    return Source(path)
+    return Source(path, demuxer=_image_demuxer(path))
 
 
 def file_url(path: Path) -> str:
     """A path as an ffmpeg URL that can mean nothing but this file."""
     return f"file:{os.path.abspath(path)}"  # noqa: PTH100
+
+
+def _image_demuxer(path: Path) -> str | None:
+    """The demuxer of an image file by its first bytes: by its name ffmpeg might see a pattern."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    if head.startswith(b"\x89PNG"):
+        return "apng" if b"acTL" in head else "png_pipe"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "webp_anim" if b"ANIM" in head else "webp_pipe"
+    if head.startswith(b"\xff\xd8\xff") and path.suffix.lower() in IMAGE_SUFFIXES:
+        return "jpeg_pipe"
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+
+
+_MAGIC = {
+    b"GIF8": "gif",
+    b"II*\0": "tiff_pipe",
+    b"MM\0*": "tiff_pipe",
+    b"BM": "bmp_pipe",
+    b"\x76\x2f\x31\x01": "exr_pipe",
+    b"SDPX": "dpx_pipe",
+    b"XPDS": "dpx_pipe",
+    b"qoif": "qoi_pipe",
+}
 
 
 def _sequence(path: Path, files: list[Path], rate: Fraction | None) -> Source:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from pipeline.media.colour import Colour
@@ -149,3 +150,18 @@ def exact_grid(
         if all(abs(time - (first + n) / rate) <= tick for n, time in enumerate(times)):
             return 1 / rate, [first + n for n in range(len(times))]
     return None
+
+
+def evened(times: list[Fraction]) -> list[Fraction]:
+    """Times of a container without presentation times (AVI), where ffmpeg had to guess the first.
+
+    With B-frames it leaves a hole of one or two frames after the first one; all later ones are
+    evenly spaced and come too late by that.
+    """
+    if len(times) < 3:
+        return times
+    step, hole = times[2] - times[1], times[1] - times[0]
+    even = all(b - a == step for a, b in pairwise(times[1:]))
+    if not even or hole not in (2 * step, 3 * step):
+        return times
+    return [times[0] + n * step for n in range(len(times))]

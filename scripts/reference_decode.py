@@ -1,0 +1,257 @@
+"""A decode of a video that shares nothing with `pipeline.media`: what check_media.py judges by."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
+
+GRID = (32, 18)
+AUDIO_RATE = 8000
+PLAYLISTS = {"hls", "concat", "sdp", "dash", "rtsp", "imf", "webm_dash_manifest", "tty", "svg_pipe"}
+LUMA = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+BT601 = (0.299, 0.114)
+Grid = npt.NDArray[np.float64]
+
+
+@dataclass
+class Sound:
+    """An audio track as 8 kHz mono: `samples`, the first of which sounds at `start` seconds."""
+
+    start: float
+    samples: npt.NDArray[np.float32]
+
+
+@dataclass
+class Reference:
+    """A decoded video: all times, the mean colours of every frame on a grid, tags, sound."""
+
+    times: list[Fraction] = field(default_factory=list)
+    grids: list[Grid] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
+    turned: str = "no"
+    aspect: Fraction = Fraction(1)
+    tags: tuple[int, int, int, int] = (2, 2, 2, 0)
+    tick: Fraction = Fraction(1)
+    yuv: bool = True
+    sounds: list[Sound] = field(default_factory=list)
+    subtitles: int = 0
+    broken: int = 0
+    playlist: bool = False
+    error: str = ""
+    picture: tuple[int, int] | None = None
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height as a player shows them, in square pixels."""
+        width, height = round(self.size[0] * self.aspect), self.size[1]
+        return (height, width) if self.turned in TURNS else (width, height)
+
+
+def decode(path: Path, picture: tuple[int, int] | None = None) -> Reference:
+    """Decode everything; what fails is counted, and `error` says why nothing came.
+
+    `picture` is the (width, height) at the upper left that the colours are taken of.
+    """
+    found = Reference(picture=picture)
+    try:
+        with av.open(_url(path), metadata_errors="replace") as container:
+            found.playlist = container.format.name in PLAYLISTS
+            if not found.playlist:
+                _video(container, found)
+        if not found.playlist:
+            _sounds(path, found)
+    except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
+        found.error = str(error)
+    if not found.times and not found.playlist:
+        _through_ffmpeg(path, found)
+    return found
+
+
+def _video(container: Any, found: Reference) -> None:
+    streams = [s for s in container.streams.video if not _is_cover(s)]
+    found.subtitles = sum(s.codec_context is not None for s in container.streams.subtitles)
+    best = container.streams.best("video")
+    for stream in sorted(streams, key=lambda stream: stream is not best):
+        if stream.metadata.get("alpha_mode") == "1":
+            return
+        stream.thread_type = "AUTO"
+        found.tick = stream.time_base
+        for frame in _frames(container, stream, found):
+            if not found.times:
+                _describe(frame, stream, found)
+            if frame.pts is None or container.format.name == "avi":  # no times of display there
+                found.times.append(len(found.times) / Fraction(stream.guessed_rate or 25))
+            else:
+                found.times.append(frame.pts * frame.time_base)
+            found.grids.append(grid_of(frame, found))
+        if found.times:
+            return
+
+
+def _frames(container: Any, stream: Any, found: Reference) -> Iterator[Any]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.FFmpegError, OSError):
+            found.broken += 1
+            return
+        try:
+            yield from packet.decode()
+        except (av.FFmpegError, OSError):
+            found.broken += 1
+
+
+def _describe(frame: Any, stream: Any, found: Reference) -> None:
+    found.size = (frame.width, frame.height)
+    found.turned = _turn(frame)
+    aspect = stream.sample_aspect_ratio
+    found.aspect = Fraction(aspect) if aspect else Fraction(1)
+    found.tags = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
+    found.yuv = frame.format.name.startswith(("yuv", "nv", "p0", "uyvy", "yuyv"))
+
+
+def grid_of(frame: Any, found: Reference) -> Grid:
+    """The mean colours (18, 32, 3) of a frame, upright, full-range RGB of 255."""
+    name = frame.format.name
+    if name.startswith(("yuv4", "yuvj4")):
+        colours = _from_planes(frame, found.picture)
+    else:
+        rgba = _part(frame.to_ndarray(format="rgba"), found.picture)
+        colours = _shrink(rgba[..., :3] * rgba[..., 3:] / 255, found.turned in TURNS)
+    return np.clip(_upright(colours, found.turned), 0, 255)
+
+
+def _from_planes(frame: Any, picture: tuple[int, int] | None) -> Grid:
+    """By the matrix of the tags, or by height where there is none; chroma by the nearest."""
+    bits = frame.format.components[0].bits
+    full = frame.color_range == 2 or frame.format.name.startswith("yuvj")
+    planes = []
+    for plane in list(frame.planes)[:3]:
+        data = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
+        rows = data.reshape(plane.height, -1)[:, : plane.width].astype(np.float32)
+        across, down = -(-frame.width // plane.width), -(-frame.height // plane.height)
+        rows = rows.repeat(down, 0).repeat(across, 1)[: frame.height, : frame.width]
+        planes.append(_part(rows, picture) / 2 ** (bits - 8))
+    luma, blue, red = planes
+    high = max(frame.width, frame.height) >= 1280 or min(frame.width, frame.height) > 576
+    guess = LUMA[1] if high else BT601
+    kr, kb = guess if frame.colorspace == 2 else LUMA.get(frame.colorspace, BT601)
+    top, black, swing = (255.0, 0.0, 255.0) if full else (219.0, 16.0, 224.0)
+    luma = (luma - black) * (255 / top)
+    blue, red = (blue - 128) * (255 / swing), (red - 128) * (255 / swing)
+    r = luma + 2 * (1 - kr) * red
+    b = luma + 2 * (1 - kb) * blue
+    g = (luma - kr * r - kb * b) / (1 - kr - kb)
+    rgb = np.clip(np.stack([r, g, b], axis=-1), 0, 255)
+    return _shrink(rgb, _turn(frame) in TURNS)
+
+
+def _part(image: npt.NDArray[Any], size: tuple[int, int] | None) -> npt.NDArray[np.floating]:
+    part = image if size is None else image[: size[1], : size[0]]
+    return part.astype(np.float32)
+
+
+def _shrink(image: npt.NDArray[np.floating], turned: bool) -> Grid:
+    size = GRID[::-1] if turned else GRID
+    small: Grid = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+    return small
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+# A display matrix (a b; c d) maps x to a·x + c·y and y to b·x + d·y.
+TURNS = ("right", "left", "transposed", "anti")
+_SIGNS = {
+    (1, 0, 0, 1): "no", (-1, 0, 0, -1): "half", (-1, 0, 0, 1): "hflip", (1, 0, 0, -1): "vflip",
+    (0, 1, -1, 0): "right", (0, -1, 1, 0): "left",
+    (0, 1, 1, 0): "transposed", (0, -1, -1, 0): "anti",
+}  # fmt: skip
+
+
+def _turn(frame: Any) -> str:
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            matrix = np.frombuffer(bytes(data), "<i4")[[0, 1, 3, 4]]
+            a, b, c, d = (int(np.sign(round(value / 65536))) for value in matrix)
+            return _SIGNS.get((a, b, c, d), "no")
+    return "no"
+
+
+def _upright(grid: Grid, turned: str) -> Grid:
+    steps = {
+        "half": (False, True, True), "hflip": (False, True, False), "vflip": (False, False, True),
+        "right": (True, True, False), "left": (True, False, True),
+        "transposed": (True, False, False), "anti": (True, True, True),
+    }  # fmt: skip
+    transpose, mirror, flip = steps.get(turned, (False, False, False))
+    if transpose:
+        grid = grid.transpose(1, 0, 2)
+    grid = grid[:, ::-1] if mirror else grid
+    return grid[::-1] if flip else grid
+
+
+def _sounds(path: Path, found: Reference) -> None:
+    with av.open(_url(path), metadata_errors="replace") as container:
+        count = len(container.streams.audio)
+    for number in range(count):
+        pieces: list[npt.NDArray[np.float32]] = []
+        start: float | None = None
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
+        failing = contextlib.suppress(av.FFmpegError, OSError)
+        with failing, av.open(_url(path), metadata_errors="replace") as container:
+            for frame in container.decode(container.streams.audio[number]):
+                if start is None and frame.pts is not None:
+                    start = float(frame.pts * (frame.time_base or 0))
+                pieces += [out.to_ndarray()[0] for out in resampler.resample(frame)]
+        samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        found.sounds.append(Sound(start or 0.0, samples))
+
+
+def _through_ffmpeg(path: Path, found: Reference) -> None:
+    """Times and colours by ffmpeg, for what PyAV cannot decode (animated WebP, VP9 alpha)."""
+    exe = imageio_ffmpeg.get_ffmpeg_exe()
+    alpha: list[str] = []
+    with contextlib.suppress(av.FFmpegError, OSError), av.open(_url(path)) as container:
+        if container.streams.video and container.streams.video[0].metadata.get("alpha_mode") == "1":
+            name = container.streams.video[0].codec_context.name
+            alpha = ["-c:v", {"vp9": "libvpx-vp9", "vp8": "libvpx"}.get(name, name)]
+    base = [exe, "-v", "error", "-nostdin", "-copyts", *alpha, "-i", _url(path), "-map", "0:V:0"]
+    base += ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
+    crc = subprocess.run([*base, "-f", "framecrc", "-"], capture_output=True, check=False)
+    for line in crc.stdout.decode().splitlines():
+        if line.startswith("#tb"):
+            found.tick = Fraction(line.split()[2])
+        elif line.startswith("#dimensions"):
+            width, height = line.split()[2].split("x")
+            found.size = (int(width), int(height))
+        elif not line.startswith("#"):
+            found.times.append(int(line.split(",")[2]) * found.tick)
+    found.yuv = bool(alpha)
+    raw = subprocess.run(
+        [*base, "-pix_fmt", "rgba", "-f", "rawvideo", "-"], capture_output=True, check=False
+    )
+    if found.times and raw.stdout:
+        shape = (-1, found.size[1], found.size[0], 4)
+        for rgba in np.frombuffer(raw.stdout, np.uint8).reshape(shape).astype(np.float32):
+            found.grids.append(_shrink(rgba[..., :3] * rgba[..., 3:] / 255, False))
+
+
+def _url(path: Path) -> str:
+    return f"file:{os.path.abspath(path)}"  # noqa: PTH100
