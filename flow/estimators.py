@@ -138,7 +138,8 @@ def _load_raft(network: torch.nn.Module, name: str, path: Path) -> None:
         reason = str(error).strip().partition("\n")[0]
         raise FlowError(f"{path}: cannot be read as weights: {reason}") from None
     wanted = network.state_dict()
-    found = torchvision_layout(state) if isinstance(state, dict) else {}
+    named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
+    found = torchvision_layout(state) if named else {}
     wrong = [
         key
         for key in {**wanted, **found}
@@ -152,9 +153,7 @@ def _load_raft(network: torch.nn.Module, name: str, path: Path) -> None:
 
 
 def torchvision_layout(state: dict[str, Any]) -> dict[str, Any]:
-    """Rename the original repository's keys into torchvision's; those stay as they are."""
-    if any(key.removeprefix("module.").startswith("feature_encoder.") for key in state):
-        return state
+    """Rename the original repository's keys into torchvision's, which themselves stay."""
     renamed = {}
     for key, value in state.items():
         if re.search(r"layer\d\.\d\.norm[34]\.", key):
@@ -166,13 +165,13 @@ def torchvision_layout(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _padding(image: Tensor, smallest: int, multiple: int) -> tuple[int, int, int, int]:
-    """Left, right, top, bottom: to a side of at least `smallest`, divisible by `multiple`."""
+    """Left, right, top, bottom: to sides of at least `smallest`, divisible by `multiple`.
+
+    `smallest` is itself divisible by it.
+    """
     height, width = image.shape[-2:]
-    missing = [
-        max(-side % multiple, smallest - side) for side in (width, height)
-    ]  # `smallest` is itself divisible
-    left, top = (extra // 2 for extra in missing)
-    return left, missing[0] - left, top, missing[1] - top
+    across, down = (max(-side % multiple, smallest - side) for side in (width, height))
+    return across // 2, across - across // 2, down // 2, down - down // 2
 
 
 def _crop(flow: Tensor, padding: tuple[int, int, int, int]) -> Tensor:

@@ -168,7 +168,7 @@ def test_a_file_that_holds_no_weights_is_one_line(content: bytes, tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("state", [{}, {"a": 1}, [1, 2], "raft_large"])
+@pytest.mark.parametrize("state", [{}, {"a": 1}, {1: 2}, [1, 2], "raft_large"])
 def test_weights_of_another_network_are_refused(state: Any, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save(random_raft(state).state_dict() if isinstance(state, str) else state, path)
