@@ -27,7 +27,7 @@ NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 app = typer.Typer(
     name="brushflow",
-    help="Video style transfer that holds still: a film clip and a painting in, a painted clip out.",
+    help="Video style transfer that holds still: a clip and a painting in, a painted clip out.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -138,8 +138,8 @@ def _told(quiet: bool) -> Iterator[None]:
         if error.errno not in NO_SPACE:
             raise
         _end(
-            f"brushflow: no space left to write {error.filename or 'a file'}: what is done is kept; "
-            "make space and run the same command again",
+            f"brushflow: no space left to write {error.filename or 'a file'}: what is done is "
+            "kept; make space and run the same command again",
             2,
         )
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
-from pipeline.sections import Named, PathKey, RunConfig, marker, sections
+from pipeline.sections import PathKey, RunConfig, marker, sections
 
 T = TypeVar("T")
 Tables = dict[str, dict[str, Any]]

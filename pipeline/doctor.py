@@ -16,7 +16,7 @@ import torch
 from flow.errors import FlowError
 from flow.estimators import ESTIMATORS
 from flow.warp import backward_warp
-from pipeline import losses, machine, media, vgg
+from pipeline import images, losses, machine, media, vgg
 from pipeline.errors import BrushflowError
 from pipeline.optimize import OPTIMIZERS, minimize
 from pipeline.sections import FlowConfig, InputConfig, OptimizerConfig, OutputConfig, ShotsConfig
@@ -66,17 +66,28 @@ def _precision() -> str:
 
 
 def _ffmpeg() -> str:
-    """Encode and decode a tiny clip."""
+    """Three images to a tiny clip, and the clip to frames again."""
     frames = [np.full((16, 32, 3), 90 * index, np.uint8) for index in range(3)]
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder, "clip.mp4")
-        media.write_test_clip(clip, frames)
-        options = InputConfig(path=clip)
-        info = media.probe(clip, options)
-        read = [frame.pixels for frame in media.read_frames(info, options)]
-    if len(read) != 3 or abs(int(read[1].mean()) - 90) > 3:
-        raise RuntimeError(f"wrote 3 frames and read {len(read)} others back")
-    return f"{media.ffmpeg_path()} (version {media.ffmpeg_version()}), writes and reads H.264"
+    with tempfile.TemporaryDirectory() as name:
+        folder, clip = Path(name, "frames"), Path(name, "clip.mp4")
+        folder.mkdir()
+        for index, frame in enumerate(frames):
+            images.write_pixels(folder / f"{index:06d}.png", frame)
+        info, timeline, read = _read(folder)
+        media.write_video(clip, read, timeline, info, InputConfig(path=folder), OutputConfig())
+        _, _, again = _read(clip)
+    levels = [round(float(frame.mean())) for frame in again]
+    if len(levels) != 3 or max(abs(level - 90 * i) for i, level in enumerate(levels)) > 3:
+        raise RuntimeError(f"wrote greys 0, 90, 180 as H.264 and read {levels} back")
+    return f"{media.executable()} (version {media.ffmpeg_version()}), writes and reads H.264"
+
+
+def _read(path: Path) -> tuple[media.VideoInfo, media.Timeline, list[images.Pixels]]:
+    options = InputConfig(path=path, bars="none")
+    info = media.probe(path, options)
+    with media.read_frames(media.plan_clip(info, options)) as reader:
+        pixels = [frame.pixels for frame in reader]
+        return info, reader.timeline, pixels
 
 
 def _weights() -> str:

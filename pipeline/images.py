@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 from flow.files import write_atomic
 from pipeline.errors import MediaError
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Pixels = NDArray[Any]  # (H, W, 3) uint8 or uint16, RGB
 SMALLEST_PAINTING = 16
 
 

@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from flow.estimators import ESTIMATORS
-from flow.occlusion import CHECKS
-from flow.store import FlowStore
-from pipeline import images, machine, media, shots, vgg
+from pipeline import images, media, preflight, shots
+from pipeline.assemble import assemble
 from pipeline.config import fingerprint, pick
-from pipeline.errors import ConfigError, OptimizationError, WorkDirError
+from pipeline.errors import OptimizationError
 from pipeline.optimize import LossReport, Minimum
-from pipeline.schedule import Source, Step, pairs, schedule
+from pipeline.schedule import Step, schedule
 from pipeline.sections import RunConfig
 from pipeline.stylize import Stylizer
-from pipeline.workdir import Record, WorkDir, file_hash, identity
+from pipeline.workdir import Record, WorkDir, identity
 
 logger = logging.getLogger("brushflow")
 
 SHEET_COLUMNS = 6
-# Bytes a pixel of what a run writes: PNG frames compress to about 0.75 of their size, flow both ways
-# is 2 x 2 float32 and two weights.
-FLOW_BYTES = 2 * 2 * 4 + 2
-PNG_SHARE = 0.8
-SPARE_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -90,71 +81,41 @@ class Run:
     def __init__(self, config: RunConfig, options: Options) -> None:
         self.config = config
         self.options = options
-        self.clip, self.painting_path, self.output = _required(config)
+        self.clip, self.painting_path, self.output = preflight.required(config)
         self.work = WorkDir(config.run.work or self.output.with_name(self.output.name + ".work"))
 
     def run(self) -> Outcome:
         started = time.monotonic()
-        media.check_output(self.config.input, self.config.output)
+        self.target = media.check_output(self.config.input, self.config.output)
         info = media.probe(self.clip, self.config.input)
         painting = images.read_painting(self.painting_path)
         self.work.open(self.config, self.options.fresh)
-        self._check_output()
-        self._check_space(info)
+        preflight.check_overwrite(self.config, self.work, self.options.overwrite)
         timeline = self._extract(info)
         steps = self._find_steps(timeline)
-        outcome = Outcome(self.output, None, self.work.root, len(timeline.ticks))
-        todo = [step for step in steps if not self.work.is_done(step)]
-        if todo:
+        outcome = Outcome(self.target.path, None, self.work.root, len(timeline))
+        if not all(self.work.is_done(step) for step in steps):
             self._paint(steps, painting, outcome)
         outcome.encoded = self._encode(info, timeline, steps)
-        outcome.sheet = self._sheet(steps)
+        outcome.sheet = self._sheet(steps, outcome.encoded)
         outcome.seconds = time.monotonic() - started
         return outcome
-
-    def _check_output(self) -> None:
-        """Refuse to replace a file that is not the one that this run wrote."""
-        if not self.output.exists() or self.options.overwrite:
-            return
-        written = self.work.manifest.get("video", {})
-        if written.get("sha256") != identity(self.output):
-            raise ConfigError(
-                f"{self.output} exists and is not of this run: give --overwrite to replace it, "
-                "or another --output"
-            )
-
-    def _check_space(self, info: media.VideoInfo) -> None:
-        """Refuse to start what the disk cannot hold."""
-        if info.frames is None:
-            return
-        width, height = info.size
-        png = width * height * 3 * self._bits(info) / 8 * PNG_SHARE
-        done = len(self.work.records)
-        needed = (info.frames - done) * (2 * png + width * height * FLOW_BYTES) + SPARE_BYTES
-        free = shutil.disk_usage(self.work.root).free
-        if needed > free:
-            raise WorkDirError(
-                f"{self.work.root}: the disk has {free / 1e9:.1f} GB free, the run needs about "
-                f"{needed / 1e9:.1f} GB ({info.frames} frames of {width}x{height}): make space, "
-                "set run.work to another disk, or paint less (input.end, input.max_side)"
-            )
-
-    def _bits(self, info: media.VideoInfo) -> int:
-        wanted = self.config.run.frame_bits
-        return int(wanted) if wanted != "auto" else 16 if info.bit_depth > 8 else 8
 
     def _extract(self, info: media.VideoInfo) -> media.Timeline:
         """The clip's frames as files, and when each is shown."""
         kept = self.work.timeline()
         if kept is not None:
             return media.Timeline.from_json(kept)
+        clip = media.plan_clip(info, self.config.input, self.config.run.frame_bits)
+        for note in clip.notes:
+            logger.info("%s", note)
+        preflight.check_space(clip, self.work)
         self.work.start_frames()
-        hashes = []
-        reader = media.read_frames(info, self.config.input, self._bits(info))
-        for frame in self._bar(reader, "extract", info.frames):
-            path = self.work.frame(len(hashes))
-            images.write_pixels(path, frame.pixels)
-            hashes.append(file_hash(path) or "")
+        hashes: list[str] = []
+        with media.read_frames(clip) as reader:
+            for frame in self._bar(reader, "extract", clip.frames):
+                png = images.write_pixels(self.work.frame(len(hashes)), frame.pixels)
+                hashes.append(hashlib.sha256(png).hexdigest())
         timeline = reader.timeline
         self.work.finish_frames(timeline.to_json(), hashes)
         return timeline
@@ -163,7 +124,7 @@ class Run:
         found = self.work.shots()
         if found is None:
             detector = pick(shots.DETECTORS, self.config.shots.detector, "shots.detector")
-            paths = [self.work.frame(number) for number in range(len(timeline.ticks))]
+            paths = [self.work.frame(number) for number in range(len(timeline))]
             pixels = (images.read_pixels(path) for path in self._bar(paths, "shots"))
             found = shots.find_shots(detector, pixels, self.config.shots)
             self.work.finish_shots(found)
@@ -174,7 +135,7 @@ class Run:
 
     def _paint(self, steps: list[Step], painting: torch.Tensor, outcome: Outcome) -> None:
         """Paint every step that is not done, each from files alone."""
-        stylizer = self._stylizer(painting)
+        stylizer = assemble(self.config, self.work, painting)
         done = sum(self.work.is_done(step) for step in steps)
         if done:
             logger.info("going on: %d of %d frames are painted", done, len(steps))
@@ -191,10 +152,12 @@ class Run:
 
     def _paint_step(self, stylizer: Stylizer, step: Step) -> Record:
         began = time.monotonic()
-        options = self.config.optimizer
-        limit = options.iterations if step.needs else options.first_iterations
         with tqdm(
-            total=limit, desc=f"frame {step.frame}", leave=False, position=1, **self._look()
+            total=stylizer.iterations(step),
+            desc=f"frame {step.frame}",
+            leave=False,
+            position=1,
+            **self._look(),
         ) as bar:
 
             def progress(iteration: int, report: LossReport) -> None:
@@ -230,31 +193,6 @@ class Run:
             logger.warning("frame %d: %s", record.frame, problem)
             outcome.flagged.append(f"warning: frame {record.frame}: {problem}")
 
-    def _stylizer(self, painting: torch.Tensor) -> Stylizer:
-        """The named parts of the config, put together."""
-        config = self.config
-        threads = machine.set_threads(config.run.threads)
-        device = machine.choose_device(config.run.device)
-        precision = self.work.manifest.get("precision") or machine.choose_precision(
-            config.vgg.precision, device
-        )
-        self.work.note(precision=precision)
-        logger.info("painting on %s with %d threads, VGG in %s", device, threads, precision)
-        weights = vgg.load_weights(config.vgg.weights)
-        network = vgg.Vgg19(weights, precision, config.vgg.pooling, config.vgg.padding, device)
-
-        def load_frame(number: int) -> torch.Tensor:
-            return images.read_image(self.work.frame(number))
-
-        def load_painted(source: Source) -> torch.Tensor:
-            return images.read_image(self.work.painted(source))
-
-        estimator = pick(ESTIMATORS, config.flow.estimator, "flow.estimator")(config.flow)
-        check = pick(CHECKS, config.flow.check, "flow.check")
-        files = config.flow.files
-        store = FlowStore(self.work.flow, load_frame, estimator, check, files)
-        return Stylizer(config, network, painting, load_frame, load_painted, store, device)
-
     def _encode(self, info: media.VideoInfo, timeline: media.Timeline, steps: list[Step]) -> bool:
         """Write the video, unless it is there and made of these frames with these settings."""
         made_of = {
@@ -263,21 +201,25 @@ class Run:
         }
         written = self.work.manifest.get("video", {})
         made_before = {key: written.get(key) for key in made_of} == made_of
-        if made_before and self.output.exists() and written["sha256"] == identity(self.output):
+        if made_before and written["identity"] == identity(self.target.path):
             return False
         paths = (self.work.painted(step.result) for step in steps)
         pixels = (images.read_pixels(path) for path in self._bar(paths, "encode", len(steps)))
-        notes = media.write_video(self.output, pixels, timeline, info, self.config.output)
+        notes = media.write_video(
+            self.output, pixels, timeline, info, self.config.input, self.config.output
+        )
         for note in notes:
             logger.info("%s", note)
-        self.work.note(video={**made_of, "sha256": identity(self.output)})
+        self.work.note(video={**made_of, "identity": identity(self.target.path)})
         return True
 
-    def _sheet(self, steps: list[Step]) -> Path | None:
+    def _sheet(self, steps: list[Step], anew: bool) -> Path | None:
         """A row of the clip's frames above a row of the painted ones."""
         if not self.config.output.sheet:
             return None
         path = self.output.with_name(self.output.stem + ".sheet.png")
+        if path.exists() and not anew:
+            return path
         count = min(SHEET_COLUMNS, len(steps))
         chosen = [steps[(2 * column + 1) * len(steps) // (2 * count)] for column in range(count)]
         rows = [
@@ -298,18 +240,6 @@ class Run:
     def _bar(self, items: Iterable[Any], name: str, total: int | None = None) -> Iterable[Any]:
         wrapped: Iterable[Any] = tqdm(items, name, total, unit="frame", leave=False, **self._look())
         return wrapped
-
-
-def _required(config: RunConfig) -> tuple[Path, Path, Path]:
-    paths = []
-    for section in ("input", "style", "output"):
-        path = getattr(config, section).path
-        if path is None:
-            raise ConfigError(
-                f"{section}.path is not set: name it in the config or give --{section}"
-            )
-        paths.append(path)
-    return paths[0], paths[1], paths[2]
 
 
 def _record(step: Step, minimum: Minimum, seconds: float, made_from: str, png: bytes) -> Record:

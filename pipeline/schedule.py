@@ -68,7 +68,7 @@ def schedule(shots: Sequence[Shot], options: TemporalConfig) -> list[Step]:
 
 def pairs(steps: Iterable[Step]) -> list[tuple[int, int]]:
     """The (i, j) whose backward flow the steps read, each once, in order."""
-    found = {}
+    found: dict[tuple[int, int], None] = {}
     for step in steps:
         warped_from = step.init_from if step.init == "warped" else ()
         for earlier in (*warped_from, *step.temporal_from):

@@ -159,12 +159,12 @@ class StyleConfig(Section):
 
     path: AnyPath | None = None
     """The painting: any image file."""
-    weight: Weight = 100.0
+    weight: Weight = 300.0
     """β: weight of the style loss."""
     scale: float = Field(default=1.0, gt=0, le=16, allow_inf_nan=False)
-    """The painting's size against the frame's, as a ratio of side lengths: larger, larger strokes."""
+    """The painting's size against the frame's, as a ratio of sides: larger, larger strokes."""
     loss: named("gram") = "gram"  # type: ignore[valid-type]
-    """What of the painting is matched: "gram" (Gatys et al. 2016), or your own "module:function"."""
+    """What of the painting is matched: "gram" (Gatys et al. 2016), or your "module:function"."""
     layers: Layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     """The VGG-19 layers whose Gram matrices are matched."""
     layer_weights: Weights = (1.0, 1.0, 1.0, 1.0, 1.0)
@@ -189,10 +189,10 @@ class ContentConfig(Section):
 class TvConfig(Section):
     """Total variation: smooths single pixels."""
 
-    weight: Weight = 26000.0
+    weight: Weight = 20000.0
     """τ: weight of the total variation."""
     norm: Literal["l1", "l2"] = "l1"
-    """"l1": mean absolute difference, spares edges; "l2": half the sum of squared ones (published)."""
+    """"l1": mean absolute difference, spares edges; "l2": half the sum of squares (published)."""
 
 
 class TemporalConfig(Section):
@@ -214,13 +214,15 @@ class FlowConfig(Section):
     estimator: named("dis", "raft_small", "raft_large") = "dis"  # type: ignore[valid-type]
     """"dis" (no weights needed), "raft_small", "raft_large", or your own "module:function"."""
     preset: Literal["ultrafast", "fast", "medium", "fine"] = "fine"
-    """DIS: how much work it does; "fine" goes down to single pixels, OpenCV's own presets do not."""
+    """DIS: how much work it does; only "fine" goes down to single pixels."""
     weights: AnyPath | None = Field(default=None, examples=["raft-small.pth"])
-    """RAFT: the file of its weights, torchvision's or the original's; by default torchvision's own."""
-    files: Annotated[str, PathKey()] | None = Field(default=None, examples=["flow/%06d_%06d.flo"])
-    """Your own backward flow, frame i to j, .flo or KITTI .png; what is missing is estimated."""
+    """RAFT: its weights, in torchvision's or the original's layout; else torchvision's own."""
+    files: Annotated[str, Field(pattern=r"%0?\d*d.*%0?\d*d"), PathKey()] | None = Field(
+        default=None, examples=["flow/%06d_%06d.flo"]
+    )
+    """Your own backward flow, i to j, .flo or KITTI .png; what is missing is estimated."""
     check: named("soft", "published") = "soft"  # type: ignore[valid-type]
-    """Where flow is trusted: "soft" (by colour too), "published" (hard), or your "module:function"."""
+    """Where flow is trusted: "soft" (colour too), "published" (hard), or "module:function"."""
 
 
 class ShotsConfig(Section):
@@ -229,7 +231,7 @@ class ShotsConfig(Section):
     detector: named("content", "none") = "content"  # type: ignore[valid-type]
     """"content" (PySceneDetect), "none" (one single shot), or your own "module:function"."""
     threshold: float = Field(default=27.0, gt=0, allow_inf_nan=False)
-    """How much two neighbours must differ to be of two shots (mean change of hue, saturation, value)."""
+    """A cut's least mean change of hue, saturation and value between two frames, of 255."""
     min_length: int = Field(default=8, ge=1)
     """The shortest shot, in frames."""
 
@@ -239,9 +241,11 @@ class OptimizerConfig(Section):
 
     name: named("lbfgs", "adam") = "lbfgs"  # type: ignore[valid-type]
     """"lbfgs", "adam", or your own "module:function"."""
-    first_iterations: int = Field(default=160, ge=0)
-    """Iterations for the first frame of a shot."""
-    iterations: int = Field(default=40, ge=0)
+    first_iterations: int = Field(default=100, ge=0)
+    """Iterations for the first frame of a shot, at each of its scales."""
+    coarsest: int = Field(default=128, ge=0)
+    """First frames: paint coarse to fine, from halves whose short side is at least this; 0: no."""
+    iterations: int = Field(default=20, ge=0)
     """Iterations for each other frame."""
     tolerance: Weight = 0.0
     """Stop early when the whole loss changes by less than this share over `window` iterations."""
@@ -257,7 +261,7 @@ class VggConfig(Section):
     """The network whose features are compared."""
 
     weights: Annotated[str, PathKey(names=("oxford", "torchvision"))] = "oxford"
-    """"oxford" (the published ones, installed with us), "torchvision", or a file of a state dict."""
+    """"oxford" (the published ones, installed with us), "torchvision", or a state dict's file."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """"auto": bfloat16 where this processor is faster at it, else float32."""
     pooling: Literal["average", "max"] = "average"
@@ -277,7 +281,7 @@ class RunSection(Section):
     """Threads for the computation; 0: one for each core."""
     seed: int = Field(default=0, ge=0)
     """Seed of all that is random."""
-    frame_bits: Literal["auto", "8", "16"] = "auto"
+    frame_bits: Literal["auto", 8, 16] = "auto"
     """Bits of the PNG frames in the work folder; "auto": 16 where the clip has more than 8."""
 
 

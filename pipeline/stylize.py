@@ -68,20 +68,42 @@ class Stylizer:
     def paint(self, step: Step, progress: Progress = lambda iteration, report: None) -> Minimum:
         """Minimise the loss for one step, from its start.
 
+        A first frame is painted coarse to fine (Gatys et al. 2017, section 6), so that strokes grow
+        with the frame; each scale starts from the coarser one's result.
+
         Raises:
             OptimizationError: the loss is NaN or infinite.
         """
         frame = self.load_frame(step.frame).to(self.device)
-        held = [self._temporal_target(step, earlier) for earlier in step.temporal_from]
-        if len(held) > 1:
-            weights = long_term_weights([target.weight for target in held])
-            held = [
-                TemporalTarget(*pair) for pair in zip((t.image for t in held), weights, strict=True)
-            ]
-        options = self.config.optimizer
-        iterations = options.iterations if step.needs else options.first_iterations
-        objective = self._objective(frame, held)
         start = self._start(step, frame)
+        if step.needs:
+            return self._minimize(frame, start, True, self._temporal_targets(step), progress)
+        full = (frame.shape[-2], frame.shape[-1])
+        for height, width in coarser_sizes(*full, self.config.optimizer.coarsest):
+            small = resize(frame, height, width)
+            painted = self._minimize(small, resize(start, height, width), False, [], progress).image
+            start = resize(painted, *full)
+        return self._minimize(frame, start, False, [], progress)
+
+    def iterations(self, step: Step) -> int:
+        """How many iterations a step takes at most, over all its scales."""
+        options = self.config.optimizer
+        if step.needs:
+            return options.iterations
+        height, width = self.load_frame(step.frame).shape[-2:]
+        return options.first_iterations * (1 + len(coarser_sizes(height, width, options.coarsest)))
+
+    def _minimize(
+        self,
+        frame: Tensor,
+        start: Tensor,
+        later: bool,
+        held: list[TemporalTarget],
+        progress: Progress,
+    ) -> Minimum:
+        options = self.config.optimizer
+        iterations = options.iterations if later else options.first_iterations
+        objective = self._objective(frame, held)
         return minimize(self.optimizer, objective, start, iterations, options, progress)
 
     def _objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
@@ -153,11 +175,26 @@ class Stylizer:
         noise = torch.randn(frame.shape, generator=torch.Generator().manual_seed(seed)) * 0.001
         return ((torch.tensor(MEAN).view(1, 3, 1, 1) + noise) / 255).to(self.device)
 
-    def _temporal_target(self, step: Step, earlier: int) -> TemporalTarget:
-        painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
-        flow = self.flows.flow(step.frame, earlier).to(self.device)
-        weight = self.flows.weight(step.frame, earlier).to(self.device)
-        return TemporalTarget(backward_warp(painted, flow), weight)
+    def _temporal_targets(self, step: Step) -> list[TemporalTarget]:
+        """Earlier painted frames on this one's pixels, with long-term weights (section 4.3)."""
+        warped, weights = [], []
+        for earlier in step.temporal_from:
+            painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
+            warped.append(
+                backward_warp(painted, self.flows.flow(step.frame, earlier).to(self.device))
+            )
+            weights.append(self.flows.weight(step.frame, earlier).to(self.device))
+        pairs = zip(warped, long_term_weights(weights), strict=True)
+        return [TemporalTarget(image, weight) for image, weight in pairs]
+
+
+def coarser_sizes(height: int, width: int, coarsest: int) -> list[tuple[int, int]]:
+    """The sizes below a frame's own, the coarsest first: halved while no side falls below it."""
+    sizes: list[tuple[int, int]] = []
+    while coarsest and min(height, width) // 2 >= coarsest:
+        height, width = height // 2, width // 2
+        sizes.insert(0, (height, width))
+    return sizes
 
 
 def _sum(terms: object) -> Tensor:

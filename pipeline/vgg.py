@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -38,7 +38,7 @@ class Vgg19:
         self, weights: Weights, precision: str, pooling: str, padding: str, device: torch.device
     ) -> None:
         self.dtype = DTYPES[precision]
-        self.pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[pooling]
+        self.pool: Callable[..., Tensor] = F.max_pool2d if pooling == "max" else F.avg_pool2d
         self.replicate = padding == "replicate"
         self.mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self.layers = {

@@ -21,8 +21,7 @@ from pipeline.shots import Shot
 STAGES = {
     "frames": ("input", "run.frame_bits"),
     "shots": ("shots",),
-    "painting": ("style", "content", "tv", "temporal", "flow", "optimizer", "vgg")
-    + ("run.seed", "run.device"),
+    "painting": ("style", "content", "tv", "temporal", "flow", "optimizer", "vgg", "run.seed"),
 }
 # These hold a file's name; what counts is the file's content.
 FILES = ("input.path", "style.path")
@@ -79,8 +78,8 @@ class WorkDir:
             WorkDirError: not writable; or of a run that differs, naming the keys.
         """
         try:
-            if fresh and self._manifest_path.exists():
-                shutil.rmtree(self.root)
+            if fresh:
+                self._clear()
             self.root.mkdir(parents=True, exist_ok=True)
             self._load()
             self._claim(config)
@@ -185,6 +184,23 @@ class WorkDir:
                 continue  # cut short by a kill: that frame is painted again
             self.records[Source(record.frame, record.pass_index)] = record
 
+    def _clear(self) -> None:
+        """Remove all that an earlier run left, save the knowledge of the video that it wrote."""
+        manifest = _read_json(self._manifest_path)
+        if manifest is None:
+            return
+        shutil.rmtree(self.root)
+        self.root.mkdir()
+        self.note(video=manifest.get("video", {}))
+
+    def _forget_all(self) -> None:
+        """Remove what no painted frame came from yet."""
+        self.manifest = {}
+        for folder in (self.root / "frames", self.flow):
+            shutil.rmtree(folder, ignore_errors=True)
+        for path in (self._frames_path, self._shots_path):
+            path.unlink(missing_ok=True)
+
     def _claim(self, config: RunConfig) -> None:
         """Take the folder for this config, or refuse where it was another's."""
         claimed: dict[str, Any] = self.manifest.get("made_with", {})
@@ -195,7 +211,9 @@ class WorkDir:
                     values[key] = identity(Path(values[key]))
         before, now = ({k: v for s in m.values() for k, v in s.items()} for m in (claimed, wanted))
         changed = [key for key in now if before and before.get(key) != now[key]]
-        if changed:
+        if changed and not self.records:
+            self._forget_all()  # nothing is lost but what is quickly made again
+        elif changed:
             raise WorkDirError(
                 f"{self.root} holds a run that differs in {', '.join(changed)}: give --fresh to "
                 "start anew there, or another --output, or the old values to go on"

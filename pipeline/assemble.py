@@ -1,0 +1,48 @@
+"""The named parts of a config, put together to a stylizer over a work folder."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from flow.estimators import ESTIMATORS
+from flow.occlusion import CHECKS
+from flow.store import FlowStore
+from pipeline import images, machine, vgg
+from pipeline.config import pick
+from pipeline.schedule import Source
+from pipeline.sections import RunConfig
+from pipeline.stylize import Stylizer
+from pipeline.workdir import WorkDir
+
+logger = logging.getLogger("brushflow")
+
+
+def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Stylizer:
+    """The stylizer that a config describes; it reads frames and flow from the work folder.
+
+    Raises:
+        ConfigError, WeightsError, FlowError: a part that is not there or cannot be used.
+    """
+    device = machine.choose_device(config.run.device)
+    threads = machine.set_threads(config.run.threads)
+    # Measured once for a run: a resumed one keeps what the first chose.
+    precision = work.manifest.get("precision")
+    if precision is None:
+        precision = machine.choose_precision(config.vgg.precision, device)
+        work.note(precision=precision)
+    logger.info("painting on %s with %d threads, VGG in %s", device, threads, precision)
+    weights = vgg.load_weights(config.vgg.weights)
+    network = vgg.Vgg19(weights, precision, config.vgg.pooling, config.vgg.padding, device)
+
+    def load_frame(number: int) -> torch.Tensor:
+        return images.read_image(work.frame(number))
+
+    def load_painted(source: Source) -> torch.Tensor:
+        return images.read_image(work.painted(source))
+
+    estimator = pick(ESTIMATORS, config.flow.estimator, "flow.estimator")(config.flow)
+    check = pick(CHECKS, config.flow.check, "flow.check")
+    store = FlowStore(work.flow, load_frame, estimator, check, config.flow.files)
+    return Stylizer(config, network, painting, load_frame, load_painted, store, device)

@@ -1,0 +1,329 @@
+"""The program end to end, through its command line, on tiny clips and with the real weights."""
+
+import json
+import shutil
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from click.testing import Result
+from conftest import ffmpeg
+
+from pipeline import stylize
+
+Brushflow = Callable[..., Result]
+
+
+def painted(work: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(work.glob("stylized/pass_00/*.png"))}
+
+
+def records(work: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (work / "record.jsonl").read_text().splitlines()]
+
+
+def test_a_clip_is_painted(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
+    result = paint(clip)
+    assert result.exit_code == 0, result.stderr
+    out, work = tmp_path / "out.mp4", tmp_path / "out.mp4.work"
+    with av.open(str(out)) as container:
+        stream = container.streams.video[0]
+        frames = list(container.decode(stream))
+        assert (stream.width, stream.height) == (64, 48)
+        assert stream.average_rate == Fraction(24000, 1001)
+        assert stream.codec_context.name == "h264"
+    assert len(frames) == 6
+    assert [frame.time_base * frame.pts for frame in frames] == [
+        Fraction(1001 * number, 24000) for number in range(6)
+    ]
+    for line in records(work):
+        assert sum(line["end"].values()) < sum(line["start"].values())
+        assert {"content", "style", "tv"} <= set(line["end"])
+        assert line["seconds"] > 0
+    assert [line["iterations"] for line in records(work)] == [3, 2, 2, 2, 2, 2]
+    assert "temporal" in records(work)[1]["end"]
+    assert str(out) in result.stdout
+    assert str(tmp_path / "out.sheet.png") in result.stdout
+    assert (tmp_path / "out.sheet.png").exists()
+    assert (work / "config.toml").exists()
+    assert "frame 5 of 6" in result.stderr
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_sound_stays_where_it_was(paint: Brushflow, tmp_path: Path) -> None:
+    clip = tmp_path / "tone.mp4"
+    tone = "aevalsrc='if(gt(t,0.5),sin(2*PI*440*t),0)':s=44100:d=1"
+    video = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=1")
+    ffmpeg(*video, "-f", "lavfi", "-i", tone, "-c:a", "aac", clip)
+    result = paint(clip, "--set", "optimizer.iterations=0", "--set", "optimizer.first_iterations=0")
+    assert result.exit_code == 0, result.stderr
+
+    def onset(path: Path) -> float:
+        with av.open(str(path)) as container:
+            for frame in container.decode(container.streams.audio[0]):
+                loud = np.flatnonzero(np.abs(frame.to_ndarray()[0]) > 0.2)
+                if loud.size:
+                    return float(frame.time + loud[0] / frame.sample_rate)
+        raise AssertionError("no sound")
+
+    assert onset(tmp_path / "out.mp4") == pytest.approx(onset(clip), abs=0.002)
+
+
+def test_no_painted_pixel_crosses_a_cut(paint: Brushflow, tmp_path: Path) -> None:
+    """The second shot comes out the same, to the byte, as when the first is not there at all."""
+    clip = tmp_path / "cut.mp4"
+    ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=1.2"),
+        *("-f", "lavfi", "-i", "mandelbrot=s=64x48:r=10"),
+        *("-filter_complex", "[0:v][1:v]concat=n=2:v=1", "-frames:v", "24", "-qp", "0", clip),
+    )
+    assert paint(clip).exit_code == 0
+    alone = paint(clip, "--set", "input.start=12f", output=tmp_path / "alone.mp4")
+    assert alone.exit_code == 0, alone.stderr
+    work = tmp_path / "out.mp4.work"
+    assert [shot["start"] for shot in json.loads((work / "shots.json").read_text())] == [0, 12]
+    assert records(work)[12]["init"] == "content"
+    both = list(painted(work).values())
+    assert both[12:] == list(painted(tmp_path / "alone.mp4.work").values())
+
+
+def test_the_same_command_again_does_nothing_and_says_so(
+    paint: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    assert paint(clip).exit_code == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    written = (tmp_path / "out.mp4").stat().st_mtime_ns
+    again = paint(clip)
+    assert again.exit_code == 0
+    assert "nothing to do" in again.stdout
+    assert (tmp_path / "out.mp4").stat().st_mtime_ns == written
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+
+
+def test_other_encoder_settings_only_encode_again(
+    paint: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    assert paint(clip).exit_code == 0
+    size = (tmp_path / "out.mp4").stat().st_size
+    again = paint(clip, "--set", "output.quality=45")
+    assert again.exit_code == 0, again.stderr
+    assert "painted 0 of 6" in again.stdout
+    assert (tmp_path / "out.mp4").stat().st_size < size
+    refused = paint(clip, "--set", "style.weight=1")
+    assert refused.exit_code == 2
+    assert "style.weight" in refused.stderr
+
+
+def test_stopped_and_started_again_is_the_same_to_the_byte(
+    paint: Brushflow, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paint(clip, output=tmp_path / "whole.mp4").exit_code == 0
+    original = stylize.Stylizer.paint
+
+    def interrupted(self: stylize.Stylizer, step: stylize.Step, progress: object) -> object:
+        if step.frame == 3:
+            raise KeyboardInterrupt
+        return original(self, step, progress)
+
+    monkeypatch.setattr(stylize.Stylizer, "paint", interrupted)
+    stopped = paint(clip)
+    assert stopped.exit_code == 130
+    assert "the same command again" in stopped.stderr
+    assert not (tmp_path / "out.mp4").exists()
+    monkeypatch.undo()
+    resumed = paint(clip)
+    assert resumed.exit_code == 0
+    assert "painted 3 of 6" in resumed.stdout
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert painted(tmp_path / "out.mp4.work") == painted(tmp_path / "whole.mp4.work")
+
+
+def test_nothing_iterated_gives_the_clip_back(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
+    none = ("--set", "optimizer.first_iterations=0", "--set", "optimizer.iterations=0")
+    result = paint(clip, *none, "--set", "temporal.init=content")
+    assert result.exit_code == 0, result.stderr
+    work = tmp_path / "out.mp4.work"
+    frames = {path.name: path.read_bytes() for path in work.glob("frames/*.png")}
+    assert painted(work) == frames
+
+
+def test_a_single_image_gives_a_single_image(
+    paint: Brushflow, painting: Path, tmp_path: Path
+) -> None:
+    result = paint(painting, output=tmp_path / "still.png")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "still.png").read_bytes() != painting.read_bytes()
+
+
+def test_sixteen_bit_frames(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
+    from pipeline import images
+
+    assert paint(clip, "--set", "run.frame_bits=16").exit_code == 0
+    work = tmp_path / "out.mp4.work"
+    for kind in ("frames", "stylized/pass_00"):
+        assert images.read_pixels(work / kind / "000002.png").dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "optimizer.name=adam",
+        "temporal.offsets=[1,2]",
+        "temporal.init=previous",
+        "temporal.first_init=random",
+        "temporal.weight=0",
+        "tv.norm=l2",
+        "vgg.pooling=max",
+        "vgg.precision=bfloat16",
+    ],
+)
+def test_every_way_of_painting(paint: Brushflow, clip: Path, setting: str, tmp_path: Path) -> None:
+    result = paint(clip, "--set", setting, "--set", "input.end=3f", "--set", "tv.weight=0.001")
+    assert result.exit_code == 0, result.stderr
+    assert len(painted(tmp_path / "out.mp4.work")) == 3
+
+
+def test_quiet_is_quiet(paint: Brushflow, clip: Path) -> None:
+    result = paint(clip, "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+PARTS = '''
+from pipeline.losses import StyleLoss, gram_matrix
+from pipeline.optimize import Point
+
+nan = StyleLoss(gram_matrix, lambda gram, target: gram.sum() * float("nan"))
+
+def stuck(evaluate, start, options):
+    """Gives up after one iteration."""
+    report, gradient = evaluate(start)
+    yield Point(start, report)
+    yield Point(start, report)
+'''
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "users_parts.py").write_text(PARTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("parts")
+def test_nan_ends_the_run_with_the_frames_number(paint: Brushflow, clip: Path) -> None:
+    result = paint(clip, "--set", "style.loss=users_parts:nan")
+    assert result.exit_code == 2
+    assert "frame 0" in result.stderr.splitlines()[-1]
+    assert "style nan" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_stuck_optimisation_is_told_at_once_and_at_the_end(paint: Brushflow, clip: Path) -> None:
+    result = paint(clip, "--quiet", "--set", "optimizer.name=users_parts:stuck")
+    assert result.exit_code == 0
+    assert "warning: frame 0: its optimisation was stuck after 1 iteration" in result.stderr
+    result = paint(clip, "--fresh", "--set", "optimizer.name=users_parts:stuck")
+    assert "warning: frame 5" in result.stdout
+
+
+def one_line(result: Result) -> str:
+    """The error of a refused command, which must be one line and nothing else."""
+    assert result.exit_code == 2, (result.stdout, result.stderr)
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("brushflow: ")
+    assert "Traceback" not in result.stderr
+    return last
+
+
+def test_bad_clips_are_refused_in_one_line(paint: Brushflow, tmp_path: Path) -> None:
+    text, sound = tmp_path / "text.mp4", tmp_path / "sound.mp4"
+    text.write_text("this is not a film")
+    ffmpeg("-f", "lavfi", "-i", "sine=d=0.3", sound)
+    for path, word in [
+        (tmp_path / "none.mp4", "no such file"),
+        (text, "text.mp4"),
+        (sound, "video"),
+        (tmp_path, "no images"),
+    ]:
+        assert word in one_line(paint(path))
+        assert not (tmp_path / "out.mp4").exists()
+
+
+def test_bad_paintings_are_refused_in_one_line(
+    paint: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    (tmp_path / "text.jpg").write_text("no painting")
+    for name, word in [("dot.png", "1x1"), ("text.jpg", "not an image"), ("none.jpg", "no such")]:
+        assert word in one_line(paint(clip, "--style", tmp_path / name))
+    assert not (tmp_path / "out.mp4.work").exists()
+
+
+def test_bad_outputs_are_refused_in_one_line(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs.mp4").write_bytes(b"precious")
+    for path, word in [
+        (tmp_path / "out.xyz", ".xyz cannot be written"),
+        (clip, "this is the input"),
+        (clip / "out.mp4", "not a folder"),
+        (tmp_path / "no" / "such" / "out.mp4", "does not exist"),
+        (tmp_path / "theirs.mp4", "--overwrite"),
+    ]:
+        assert word in one_line(paint(clip, output=path))
+    assert (tmp_path / "theirs.mp4").read_bytes() == b"precious"
+    assert paint(clip, "--overwrite", output=tmp_path / "theirs.mp4").exit_code == 0
+
+
+def test_bad_keys_are_refused_in_one_line(paint: Brushflow, clip: Path) -> None:
+    for setting, words in [
+        ("style.weigth=3", 'did you mean "weight"'),
+        ("style.weight=-3", "greater than or equal to 0"),
+        ("style.weight=heavy", "valid number"),
+        ("run.device=cuda:9", "not on this machine"),
+        ("vgg.weights=none.pth", "no such file"),
+        ("optimizer.name=torch:no_such", "no_such"),
+        ("flow.files=none_%06d_%06d.flo", "none_"),
+    ]:
+        assert words in one_line(paint(clip, "--set", setting))
+
+
+def test_missing_paths_are_named(brushflow: Brushflow, clip: Path) -> None:
+    assert "style.path is not set" in one_line(brushflow("run", "--input", clip))
+
+
+def test_a_disk_too_small_is_refused_beforehand(
+    paint: Brushflow, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000_000))
+    line = one_line(paint(clip))
+    assert "0.01 GB free" in line
+    assert "6 frames of 64x48" in line
+
+
+def test_a_folder_without_the_right_to_write(
+    paint: Brushflow, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    assert "cannot be written" in one_line(paint(clip))
+
+
+def test_help_names_every_command(brushflow: Brushflow) -> None:
+    text = brushflow("--help").stdout
+    for command in ("run", "config", "doctor"):
+        assert f"  {command} " in text
+    assert "--set" in brushflow("run", "--help").stdout
+    assert brushflow("--version").stdout.startswith("brushflow ")
+
+
+def test_config_prints_the_defaults(brushflow: Brushflow, tmp_path: Path) -> None:
+    from pipeline.config import load_config
+    from pipeline.sections import RunConfig
+
+    (tmp_path / "run.toml").write_text(brushflow("config").stdout, encoding="utf-8")
+    assert load_config(tmp_path / "run.toml") == RunConfig()

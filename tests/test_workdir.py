@@ -1,0 +1,159 @@
+"""The work folder: what counts as done, and what is refused."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load_config
+from pipeline.errors import WorkDirError
+from pipeline.schedule import Step
+from pipeline.sections import RunConfig
+from pipeline.shots import Shot
+from pipeline.workdir import Record, WorkDir
+
+FIRST, SECOND = Step(0, 0, "content"), Step(1, 0, "warped", (0,), (0,))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    (tmp_path / "clip.mp4").write_bytes(b"clip")
+    (tmp_path / "style.jpg").write_bytes(b"style")
+    return load_config(
+        None, [("input.path", tmp_path / "clip.mp4"), ("style.path", tmp_path / "style.jpg")]
+    )
+
+
+def opened(root: Path, config: RunConfig, **options: bool) -> WorkDir:
+    work = WorkDir(root / "work")
+    work.open(config, **options)
+    return work
+
+
+def keep(work: WorkDir, step: Step, png: bytes) -> None:
+    record = Record(
+        frame=step.frame,
+        pass_index=0,
+        init=step.init,
+        iterations=1,
+        stopped="iterations",
+        seconds=0.1,
+        start={"style": 2.0},
+        end={"style": 1.0},
+        made_from=work.made_from(step),
+        sha256=hashlib.sha256(png).hexdigest(),
+    )
+    work.finish(png, record)
+
+
+def painted(root: Path, config: RunConfig) -> WorkDir:
+    """A folder with two frames extracted and painted."""
+    work = opened(root, config)
+    work.start_frames()
+    for number in range(2):
+        work.frame(number).write_bytes(b"frame %d" % number)
+    hashes = [hashlib.sha256(b"frame %d" % number).hexdigest() for number in range(2)]
+    work.finish_frames({"ticks": [0, 1]}, hashes)
+    keep(work, FIRST, b"painted 0")
+    keep(work, SECOND, b"painted 1")
+    return work
+
+
+def reopened(root: Path, config: RunConfig) -> WorkDir:
+    work = opened(root, config)
+    work.timeline()
+    return work
+
+
+def test_what_was_done_is_done_after_opening_again(tmp_path: Path, config: RunConfig) -> None:
+    painted(tmp_path, config)
+    work = reopened(tmp_path, config)
+    assert work.is_done(FIRST)
+    assert work.is_done(SECOND)
+    assert work.timeline() == {"ticks": [0, 1]}
+    work.finish_shots([Shot(0, 0, 2)])
+    assert work.shots() == [Shot(0, 0, 2)]
+
+
+def test_a_damaged_frame_is_not_done(tmp_path: Path, config: RunConfig) -> None:
+    painted(tmp_path, config).painted(FIRST.result).write_bytes(b"painted")
+    assert not reopened(tmp_path, config).is_done(FIRST)
+
+
+def test_what_follows_from_another_painting_is_not_done(tmp_path: Path, config: RunConfig) -> None:
+    painted(tmp_path, config)
+    work = reopened(tmp_path, config)
+    keep(work, FIRST, b"painted differently")
+    assert not work.is_done(SECOND)
+    keep(work, FIRST, b"painted 0")
+    assert work.is_done(SECOND)
+
+
+def test_a_damaged_frame_of_the_clip_is_found(tmp_path: Path, config: RunConfig) -> None:
+    painted(tmp_path, config).frame(1).write_bytes(b"frame 0")
+    assert opened(tmp_path, config).timeline() is None
+
+
+def test_a_line_cut_short_is_passed_over(tmp_path: Path, config: RunConfig) -> None:
+    work = painted(tmp_path, config)
+    record = work.root / "record.jsonl"
+    record.write_bytes(record.read_bytes()[:-20])
+    work = reopened(tmp_path, config)
+    assert work.is_done(FIRST)
+    assert not work.is_done(SECOND)
+    keep(work, SECOND, b"painted 1")
+    assert reopened(tmp_path, config).is_done(SECOND)
+
+
+@pytest.mark.parametrize(
+    "changed", ["style.weight=7", "tv.norm=l2", "shots.threshold=9", "input.max_side=64"]
+)
+def test_another_config_is_refused_by_key(tmp_path: Path, config: RunConfig, changed: str) -> None:
+    painted(tmp_path, config)
+    key, _, value = changed.partition("=")
+    section, _, name = key.partition(".")
+    given = int(value) if value.isdigit() else value
+    part = getattr(config, section).model_copy(update={name: given})
+    other = config.model_copy(update={section: part})
+    with pytest.raises(WorkDirError, match=key.replace(".", r"\.")) as caught:
+        opened(tmp_path, other)
+    assert "--fresh" in str(caught.value)
+    assert opened(tmp_path, other, fresh=True).records == {}
+
+
+def test_another_painting_under_the_same_name_is_refused(tmp_path: Path, config: RunConfig) -> None:
+    painted(tmp_path, config)
+    (tmp_path / "style.jpg").write_bytes(b"another")
+    with pytest.raises(WorkDirError, match=r"style\.path"):
+        opened(tmp_path, config)
+
+
+def test_encoder_settings_and_names_may_change(tmp_path: Path, config: RunConfig) -> None:
+    painted(tmp_path, config)
+    (tmp_path / "style.jpg").rename(tmp_path / "moved.jpg")
+    style = config.style.model_copy(update={"path": tmp_path / "moved.jpg"})
+    output = config.output.model_copy(update={"quality": 30})
+    work = opened(tmp_path, config.model_copy(update={"style": style, "output": output}))
+    work.timeline()
+    assert work.is_done(SECOND)
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path, config: RunConfig) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("precious")
+    for fresh in (False, True):
+        with pytest.raises(WorkDirError, match="not empty"):
+            opened(tmp_path, config, fresh=fresh)
+    assert (tmp_path / "work" / "thesis.txt").exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, config: RunConfig) -> None:
+    (tmp_path / "work").write_text("a file")
+    with pytest.raises(WorkDirError, match=r"run\.work"):
+        opened(tmp_path, config)
+
+
+def test_record_is_complete() -> None:
+    names = {field.name for field in dataclasses.fields(Record)}
+    assert {"iterations", "seconds", "start", "end"} <= names
