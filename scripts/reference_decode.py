@@ -17,7 +17,7 @@ import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 
-GRID = (32, 18)
+GRID = (16, 9)
 AUDIO_RATE = 8000
 PLAYLISTS = {"hls", "concat", "sdp", "dash", "rtsp", "imf", "webm_dash_manifest", "tty", "svg_pipe"}
 LUMA = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
@@ -126,7 +126,7 @@ def _describe(frame: Any, stream: Any, found: Reference) -> None:
 
 
 def grid_of(frame: Any, found: Reference) -> Grid:
-    """The mean colours (18, 32, 3) of a frame, upright, full-range RGB of 255."""
+    """The mean colours (9, 16, 3) of a frame, upright, full-range RGB of 255."""
     name = frame.format.name
     if name.startswith(("yuv4", "yuvj4")):
         colours = _from_planes(frame, found.picture)

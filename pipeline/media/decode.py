@@ -33,6 +33,7 @@ from pipeline.media.timing import (
 )
 from pipeline.sections import InputConfig
 
+TOLERANCE = Fraction(1, 2000)  # a moment given to the millisecond means the frame that is there
 SEEK_FROM = Fraction(30)
 SEEK_MARGIN = Fraction(10)
 
@@ -68,14 +69,14 @@ class Clip:
 
 
 def plan_clip(
-    info: VideoInfo, options: InputConfig, frame_bits: Literal["auto", "8", "16"] = "auto"
+    info: VideoInfo, options: InputConfig, frame_bits: Literal["auto", 8, 16] = "auto"
 ) -> Clip:
     """Decide what is painted of a clip and how; where bars are looked for, it is decoded once.
 
     Raises:
         MediaError: nothing lies between `input.start` and `input.end`, or decoding fails.
     """
-    deep = frame_bits == "16" or (frame_bits == "auto" and (info.bits > 8 or bool(info.colour.hdr)))
+    deep = frame_bits == 16 or (frame_bits == "auto" and (info.bits > 8 or bool(info.colour.hdr)))
     start = None if options.start is None else as_moment(options.start)
     end = None if options.end is None else as_moment(options.end)
     _check_range(start, end, options)
@@ -165,7 +166,7 @@ def _selection(clip: Clip) -> list[str]:
         if moment is not None and moment.frame is not None:
             limits.append(f"{name}_frame={moment.frame}")
         elif moment is not None and moment.seconds is not None:
-            tick = math.ceil((moment.seconds + info.zero) / info.time_base)
+            tick = math.ceil((moment.seconds + info.zero - TOLERANCE) / info.time_base)
             limits.append(f"{name}_pts={tick + shift}")
     chain = [f"setpts=PTS+{shift}"] if shift else []
     return [*chain, "trim=" + ":".join(limits)] if limits else chain
@@ -198,7 +199,7 @@ def _timeline(clip: Clip, times: list[Fraction], watch: FrameLog) -> Timeline:
     base = info.time_base if clip.rate is None else 1 / clip.rate
     if any((time / base).denominator != 1 for time in times):
         base /= 2  # the deinterlacer halves the time base
-    origin = (origin // base) * base
+    origin = min((origin // base) * base, times[0] if clip.start is not None else origin)
     if info.container == "avi":
         times = evened(times)
     own = [time - origin for time in times]

@@ -135,12 +135,11 @@ def _header_options(job: _Job) -> dict[str, Any]:
     """Options of the whole file and of its picture."""
     timeline, base = job.timeline, job.timeline.time_base
     last = (timeline.end - timeline.ticks[-1]) * base
-    is_last = f"gte(PTS,{timeline.ticks[-1]}*{base}/TB)"
     options: dict[str, Any] = {
         "c:v": "copy",
         "map_metadata": 1,
         "map_chapters": 1,
-        "bsf:v": f"setts=pts=PTS:dts=DTS:duration='if({is_last},{last}/TB,DURATION)'",
+        "bsf:v": f"setts=pts=PTS:dts=DTS:duration={last}/TB",
     }
     rate = timeline.constant_rate
     if rate is not None and (timeline.times[0] * rate).denominator == 1:

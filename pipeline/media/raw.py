@@ -79,7 +79,7 @@ def feed(process: Ffmpeg, frames: Iterable[Pixels], timeline: Timeline, name: st
 
 
 def _raw_stream(nut: OutputContainer, timeline: Timeline) -> VideoStream:
-    stream: VideoStream = nut.add_stream("rawvideo", rate=25)
+    stream: VideoStream = nut.add_stream("rawvideo", rate=timeline.mean_rate)
     stream.width, stream.height = timeline.geometry.canvas
     stream.pix_fmt = "rgb48le" if timeline.deep else "rgb24"
     stream.codec_context.time_base = timeline.time_base

@@ -99,6 +99,12 @@ class Timeline:
         steps = {b - a for a, b in zip(self.ticks, (*self.ticks[1:], self.end), strict=True)}
         return 1 / (steps.pop() * self.time_base) if len(steps) == 1 else None
 
+    @property
+    def mean_rate(self) -> Fraction:
+        """Frames per second on the average, as an encoder wants to know it."""
+        span = (self.end - self.ticks[0]) * self.time_base
+        return (len(self.ticks) / span).limit_denominator(10000)
+
     def first(self, count: int) -> Timeline:
         """The timeline of the first `count` frames alone, as a clip that ends there."""
         if count >= len(self.ticks):
