@@ -14,7 +14,8 @@ import tomli_w
 from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
-from pipeline.sections import PathKey, RunConfig, marker, sections
+from pipeline.keytypes import PathKey
+from pipeline.sections import RunConfig, marker, sections
 
 T = TypeVar("T")
 Tables = dict[str, dict[str, Any]]

@@ -9,7 +9,8 @@ from flow.estimators import ESTIMATORS
 from flow.occlusion import CHECKS
 from pipeline import config, losses, optimize, shots
 from pipeline.errors import ConfigError
-from pipeline.sections import VGG_LAYERS, Named, RunConfig, marker, sections
+from pipeline.keytypes import VGG_LAYERS, Named
+from pipeline.sections import RunConfig, marker, sections
 from pipeline.vgg import NAMES
 
 ROOT = Path(__file__).parent.parent

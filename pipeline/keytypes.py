@@ -1,0 +1,89 @@
+"""The types of config values: names of parts, paths, weights, moments, rates, layers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+
+@dataclass(frozen=True)
+class Named:
+    """A value that names a part: one of `names`, or the user's own as "module:function"."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, value: str) -> str:
+        if value not in self.names and ":" not in value:
+            raise PydanticCustomError("name", "not a name", {"names": self.names})
+        return value
+
+
+@dataclass(frozen=True)
+class PathKey:
+    """Marks a key that holds a path (relative to the config file), save the words in `names`."""
+
+    names: tuple[str, ...] = ()
+
+
+def named(*names: str) -> Any:
+    """The type of a key that names a part of ours or of the user's."""
+    return Annotated[str, AfterValidator(Named(names))]
+
+
+def _to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _to_path(value: object) -> object:
+    return Path(value) if isinstance(value, str) else value
+
+
+AnyPath = Annotated[Path, BeforeValidator(_to_path), PathKey()]
+Names = Annotated[tuple[str, ...], BeforeValidator(_to_tuple)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Weights = Annotated[tuple[Weight, ...], BeforeValidator(_to_tuple)]
+Offsets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_to_tuple)]
+
+
+def _moment(value: float | str) -> float | str:
+    if isinstance(value, str) and not MOMENT.fullmatch(value):
+        allowed = 'give seconds (4.64), a timecode ("00:00:04.64") or a frame ("120f")'
+        raise PydanticCustomError("moment", allowed)
+    if not isinstance(value, str) and not 0 <= value < 1e9:
+        raise PydanticCustomError("moment", "give seconds, 0 or more")
+    return value
+
+
+def _rate(value: float | str) -> float | str:
+    parts = RATE.fullmatch(str(value))
+    if parts is None or not 0 < float(parts[1]) / float(parts[2] or 1) <= 1000:
+        allowed = 'give frames per second: 12, 23.976 or "24000/1001", at most 1000'
+        raise PydanticCustomError("rate", allowed)
+    return value
+
+
+MOMENT = re.compile(r"(\d{1,9}f|(\d{1,5}:)?\d{1,2}:\d{1,2}(\.\d{1,9})?|\d{1,9}(\.\d{1,9})?)")
+RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/([1-9]\d{0,8}))?")
+Moment = Annotated[int | float | str, AfterValidator(_moment)]
+Rate = Annotated[int | float | str, AfterValidator(_rate)]
+VGG_LAYERS = tuple(
+    f"{kind}{block}_{number}"
+    for block, convolutions in enumerate((2, 2, 4, 4, 4), start=1)
+    for number in range(1, convolutions + 1)
+    for kind in ("conv", "relu")
+)
+
+
+def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
+    for name in value:
+        if name not in VGG_LAYERS:
+            raise PydanticCustomError("name", "not a layer", {"names": VGG_LAYERS, "given": name})
+    return value
+
+
+Layers = Annotated[Names, AfterValidator(_layers)]
