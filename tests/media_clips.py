@@ -62,7 +62,9 @@ def looked(path: Path) -> Looked:
     found = Looked()
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        found.streams = [(s.type, s.codec_context.name) for s in container.streams if s.codec_context]
+        found.streams = [
+            (s.type, s.codec_context.name) for s in container.streams if s.codec_context
+        ]
         found.metadata, found.chapters = dict(container.metadata), len(container.chapters())
         found.rate = stream.average_rate
         if stream.duration is not None:
@@ -70,7 +72,12 @@ def looked(path: Path) -> Looked:
         for frame in container.decode(stream):
             found.times.append(frame.pts * frame.time_base)
             found.frames.append(frame.to_ndarray(format="rgb24"))
-            found.tags = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
+            found.tags = (
+                frame.colorspace,
+                frame.color_primaries,
+                frame.color_trc,
+                frame.color_range,
+            )
             found.pixels = frame.format.name
     return found
 
@@ -99,16 +106,16 @@ class Passed:
 
 
 def passed_through(
-    path: Path, output: Path, limit: int | None = None, **keys: dict[str, Any]
+    path: Path, result: Path, limit: int | None = None, bits: Any = "auto", **keys: dict[str, Any]
 ) -> Passed:
     """Read a clip, take its timeline through JSON, and write it (its first `limit` frames)."""
     options = InputConfig(path=path, **keys.get("input", {}))
-    target = OutputConfig(path=output, **keys.get("output", {}))
+    target = OutputConfig(path=result, **keys.get("output", {}))
     info = media.probe(path, options)
-    clip = media.plan_clip(info, options, keys.get("bits", "auto"))
+    clip = media.plan_clip(info, options, bits)
     with media.read_frames(clip) as reader:
         frames = [frame.pixels for frame in reader]
         timeline = media.Timeline.from_json(json.loads(json.dumps(reader.timeline.to_json())))
         assert timeline == reader.timeline
-    notes = media.write_video(output, frames[:limit], timeline, info, options, target)
+    notes = media.write_video(result, frames[:limit], timeline, info, options, target)
     return Passed(info, clip, frames, timeline, (*clip.notes, *notes))

@@ -57,7 +57,9 @@ def test_offsets_of_sound_against_picture_survive(tmp_path: Path, ending: str, l
     shift = ("-itsoffset", "0.4")
     picture, sound = pattern(), noise()
     sources = (*shift, *picture, *sound) if late == "picture" else (*picture, *shift, *sound)
-    ffmpeg(*sources, *X264, "-c:a", "mp2" if ending == "ts" else "libopus", tmp_path / f"in.{ending}")
+    ffmpeg(
+        *sources, *X264, "-c:a", "mp2" if ending == "ts" else "libopus", tmp_path / f"in.{ending}"
+    )
     passed_through(tmp_path / f"in.{ending}", tmp_path / "out.mkv")
     before, after = tmp_path / f"in.{ending}", tmp_path / "out.mkv"
     offset = sound_starts(before)[0] - float(looked(before).times[0])
@@ -67,7 +69,9 @@ def test_offsets_of_sound_against_picture_survive(tmp_path: Path, ending: str, l
 
 @settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_start_and_end_choose_the_frames_between(clip: Path, tmp_path: Path, data: st.DataObject) -> None:
+def test_start_and_end_choose_the_frames_between(
+    clip: Path, tmp_path: Path, data: st.DataObject
+) -> None:
     step = Fraction(1001, 24000)
     first = data.draw(st.integers(0, 20), "first")
     last = data.draw(st.integers(first + 1, 24), "last")
@@ -101,8 +105,11 @@ def test_a_preview_ends_with_its_frames(clip: Path, tmp_path: Path) -> None:
 def test_nothing_between_start_and_end_is_refused(clip: Path) -> None:
     for keys in ({"start": 5.0}, {"start": "12f", "end": "3f"}, {"start": 0.5, "end": 0.5}):
         with pytest.raises(MediaError, match=r"input\.(start|end)"):
-            options = InputConfig(path=clip, **keys)
-            list(media.read_frames(media.plan_clip(media.probe(clip, options), options)))
+            _read_all(clip, InputConfig(path=clip, **keys))
+
+
+def _read_all(path: Path, options: InputConfig) -> None:
+    list(media.read_frames(media.plan_clip(media.probe(path, options), options)))
 
 
 def test_moments_and_rates() -> None:

@@ -109,9 +109,9 @@ def _wanted(shape: Size, options: InputConfig) -> Size:
     longer = max(wanted)
     if options.max_side is None or longer <= options.max_side:
         return wanted
-    if wanted[0] == longer:
-        return options.max_side, _follow(wanted[1], options.max_side, longer)
-    return _follow(wanted[0], options.max_side, longer), options.max_side
+    limit = options.max_side - options.max_side % 2
+    width, height = (_follow(side, limit, longer) for side in wanted)
+    return width, height
 
 
 def _follow(side: int, new: int, old: int) -> int:

@@ -92,15 +92,16 @@ def _run(job: _Job, chosen: dict[Track, Way]) -> str | None:
 
 def _command(job: _Job, chosen: dict[Track, Way]) -> list[str]:
     info, timeline = job.info, job.timeline
-    with info.source.opened() as (url, guard):
-        rest = ffmpeg.input(url, itsoffset=f"{float(_delay(job, chosen)):.6f}", **guard)
-    streams = [rest[str(track.index)] for track in chosen] or [rest["d:99?"]]  # for its metadata
+    streams = []
     options: dict[str, Any] = {"fflags": "+bitexact", "format": job.container.muxer, "dn": None}
     if job.video is not None:
         first = 0.0 if info.own_times else float(timeline.times[0])
-        picture = ffmpeg.input(file_url(job.video), itsoffset=f"{first:.6f}")
-        streams.insert(0, picture["v:0"])
+        streams.append(ffmpeg.input(file_url(job.video), itsoffset=f"{first:.6f}")["v:0"])
         options |= _header_options(job)
+    if not info.is_sequence:
+        with info.source.opened() as (url, guard):
+            rest = ffmpeg.input(url, itsoffset=f"{float(_delay(job, chosen)):.6f}", **guard)
+        streams += [rest[str(track.index)] for track in chosen] or [rest["d:99?"]]  # for its tags
     for key, value in _track_options(job, chosen):
         options[key] = value
     if timeline.stop is not None:
@@ -137,10 +138,10 @@ def _header_options(job: _Job) -> dict[str, Any]:
     last = (timeline.end - timeline.ticks[-1]) * base
     options: dict[str, Any] = {
         "c:v": "copy",
-        "map_metadata": 1,
-        "map_chapters": 1,
         "bsf:v": f"setts=pts=PTS:dts=DTS:duration={last}/TB",
     }
+    if not job.info.is_sequence:
+        options |= {"map_metadata": 1, "map_chapters": 1}
     rate = timeline.constant_rate
     if rate is not None and (timeline.times[0] * rate).denominator == 1:
         options["r:v"] = str(rate)  # snaps times to the rate's grid: only where they lie on it

@@ -9,9 +9,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from pipeline.keytypes import RATE
 from pipeline.media.colour import Colour
 from pipeline.media.geometry import Geometry
-from pipeline.sections import RATE
 
 ROUNDED = Fraction(1, 1000)  # the tick of containers that round every time: Matroska, FLV, ASF
 STANDARD_RATES = tuple(

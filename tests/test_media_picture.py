@@ -1,0 +1,222 @@
+"""Geometry and colour: upright, square, unscaled unless asked, and the colours that went in."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from media_clips import X264, colour, ffmpeg, looked, passed_through, pattern
+
+from pipeline import media
+from pipeline.media.bars import find_bars
+from pipeline.media.geometry import Bars
+from pipeline.media.timing import Timeline
+from pipeline.sections import InputConfig
+
+# Four corners of different colours: any wrong turn shows.
+CORNERS = (
+    *("-f", "lavfi", "-i", "color=red:s=32x24:r=25:d=0.2"),
+    *("-f", "lavfi", "-i", "color=lime:s=32x24:r=25:d=0.2"),
+    *("-f", "lavfi", "-i", "color=blue:s=32x24:r=25:d=0.2"),
+    *("-f", "lavfi", "-i", "color=white:s=32x24:r=25:d=0.2"),
+    *("-filter_complex", "[0][1]hstack[a];[2][3]hstack[b];[a][b]vstack"),
+)
+LUMA = np.array([0.299, 0.587, 0.114])
+RED, LIME, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def corners(pixels: np.ndarray[Any, Any]) -> list[tuple[int, ...]]:
+    """The colours of the four corners, to the nearest of 0 and 255."""
+    spots = (pixels[4, 4], pixels[4, -5], pixels[-5, 4], pixels[-5, -5])
+    return [tuple(int(value > 127) * 255 for value in spot) for spot in spots]
+
+
+@pytest.mark.parametrize(
+    ("turn", "wanted"),
+    [
+        (("-display_rotation", "90"), [LIME, WHITE, RED, BLUE]),
+        (("-display_rotation", "180"), [WHITE, BLUE, LIME, RED]),
+        (("-display_rotation", "270"), [BLUE, RED, WHITE, LIME]),
+        (("-display_hflip",), [LIME, RED, WHITE, BLUE]),
+        (("-display_vflip",), [BLUE, WHITE, RED, LIME]),
+        (("-display_rotation", "90", "-display_hflip"), [WHITE, LIME, BLUE, RED]),
+    ],
+)
+def test_turned_and_mirrored_clips_come_out_upright(
+    tmp_path: Path, turn: tuple[str, ...], wanted: list[tuple[int, ...]]
+) -> None:
+    ffmpeg(*CORNERS, *X264, tmp_path / "plain.mp4")
+    ffmpeg(*turn, "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "turned.mp4")
+    passed = passed_through(tmp_path / "turned.mp4", tmp_path / "out.mp4")
+    out = looked(tmp_path / "out.mp4").frames[0]
+    assert corners(passed.frames[0]) == corners(out) == wanted
+    assert passed.clip.size == ((48, 64) if len(turn) > 1 and turn[1] != "180" else (64, 48))
+    assert any("turned" in note for note in passed.notes)
+
+
+def test_pixels_become_square_before_turning(tmp_path: Path) -> None:
+    ffmpeg(*pattern("64x48"), "-vf", "setsar=4/3", *X264, tmp_path / "wide.mp4")
+    ffmpeg(
+        "-display_rotation", "90", "-i", tmp_path / "wide.mp4", "-c", "copy", tmp_path / "in.mp4"
+    )
+    assert passed_through(tmp_path / "wide.mp4", tmp_path / "a.mp4").clip.size == (86, 48)
+    assert passed_through(tmp_path / "in.mp4", tmp_path / "b.mp4").clip.size == (48, 86)
+
+
+@pytest.mark.parametrize(
+    ("ending", "wanted"), [("mp4", (50, 38)), ("webm", (49, 37)), ("mkv", (50, 38))]
+)
+def test_odd_sizes_are_neither_scaled_nor_cropped(
+    tmp_path: Path, ending: str, wanted: tuple[int, int]
+) -> None:
+    size = ("-vf", "scale=49:37")
+    ffmpeg(*pattern(), *size, "-c:v", "ffv1", "-pix_fmt", "yuv444p", tmp_path / "in.mkv")
+    passed = passed_through(tmp_path / "in.mkv", tmp_path / f"out.{ending}")
+    frame = looked(tmp_path / f"out.{ending}").frames[0]
+    assert passed.clip.size == (49, 37)
+    assert frame.shape[1::-1] == wanted
+    difference = np.abs(frame[:37, :49] @ LUMA - passed.frames[0] @ LUMA)
+    assert difference.mean() < 4
+    assert any("even sizes" in note for note in passed.notes) == (wanted != (49, 37))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    size=st.tuples(st.integers(16, 400), st.integers(16, 400)),
+    keys=st.fixed_dictionaries(
+        {}, optional={key: st.integers(16, 500) for key in ("max_side", "width", "height")}
+    ),
+)
+def test_asked_sizes_are_met_and_shapes_kept(size: tuple[int, int], keys: dict[str, int]) -> None:
+    from pipeline.media.geometry import _wanted
+
+    width, height = _wanted(size, InputConfig(**keys))
+    limit = keys.get("max_side")
+    assert limit is None or max(width, height) <= limit or set(keys) >= {"width", "height"}
+    if not keys or (limit and set(keys) == {"max_side"} and max(size) <= limit):
+        assert (width, height) == size
+    elif {"width", "height"} <= set(keys):
+        assert (width, height) == (keys["width"], keys["height"])
+    else:
+        assert abs(width * size[1] - height * size[0]) <= 2 * max(size)
+
+
+@pytest.mark.parametrize(("pad", "bars"), [("0:6", (0, 6, 0, 6)), ("8:0", (8, 0, 8, 0))])
+def test_bars_stay_and_only_the_picture_is_painted(
+    tmp_path: Path, pad: str, bars: tuple[int, int, int, int]
+) -> None:
+    left, top = map(int, pad.split(":"))
+    whole = (64 + 2 * left, 48 + 2 * top)
+    ffmpeg(*pattern(), "-vf", f"pad={whole[0]}:{whole[1]}:{pad}", *X264, tmp_path / "in.mp4")
+    passed = passed_through(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert passed.clip.size == (64, 48)
+    frame = looked(tmp_path / "out.mp4").frames[0]
+    assert frame.shape == (whole[1], whole[0], 3)
+    border = np.ones(frame.shape[:2], bool)
+    border[top : top + 48, left : left + 64] = False
+    assert frame[border].mean() < 6
+    painted = frame[top : top + 48, left : left + 64]
+    assert np.abs(painted.astype(int) - passed.frames[0].astype(int)).mean() < 8
+    unbarred = passed_through(tmp_path / "in.mp4", tmp_path / "b.mp4", input={"bars": "none"})
+    assert unbarred.clip.size == whole
+
+
+def test_what_is_merely_dark_is_no_bar() -> None:
+    ramp = np.tile(np.linspace(0, 255, 64), (48, 1)).astype(np.uint8)
+    assert not find_bars(ramp)
+    assert not find_bars(np.zeros((48, 64), np.uint8))
+    picture = np.full((48, 64), 200, np.uint8)
+    picture[:8] = picture[-8:] = 3
+    assert find_bars(picture) == Bars(top=8, bottom=8, grey=3)
+
+
+def test_the_input_size_comes_back_when_asked(tmp_path: Path) -> None:
+    ffmpeg(*pattern("128x96"), *X264, tmp_path / "in.mp4")
+    keys = {"input": {"max_side": 64}, "output": {"size": "input"}}
+    passed = passed_through(tmp_path / "in.mp4", tmp_path / "out.mp4", **keys)
+    assert passed.clip.size == (64, 48)
+    assert looked(tmp_path / "out.mp4").frames[0].shape == (96, 128, 3)
+
+
+def test_interlaced_frames_are_deinterlaced_one_for_one(tmp_path: Path) -> None:
+    flags = ("-vf", "interlace=lowpass=0", "-flags", "+ilme+ildct")
+    ffmpeg(*pattern("64x64", "50"), *flags, "-c:v", "mpeg2video", "-q:v", "2", tmp_path / "in.mpg")
+    passed = passed_through(tmp_path / "in.mpg", tmp_path / "out.mp4")
+    assert len(passed.frames) == len(looked(tmp_path / "in.mpg").times)
+    assert any("deinterlaced" in note for note in passed.notes)
+
+
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt470bg", "bt2020nc"])
+@pytest.mark.parametrize("extent", ["tv", "pc"])
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p10le"])
+def test_colours_and_tags_come_back(tmp_path: Path, matrix: str, extent: str, pixels: str) -> None:
+    name = "bt2020" if matrix == "bt2020nc" else matrix
+    convert = f"scale=out_color_matrix={name}:out_range={extent},format={pixels}"
+    tags = f"setparams=colorspace={matrix}:range={extent}:color_primaries={name}:color_trc=bt709"
+    ffmpeg(*colour("0x4080C0"), "-vf", f"{convert},{tags}", "-c:v", "ffv1", tmp_path / "in.mkv")
+    passed = passed_through(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    scale = 257 if pixels.endswith("10le") else 1
+    assert np.abs(passed.frames[0].mean((0, 1)) / scale - (0x40, 0x80, 0xC0)).max() <= 1.5
+    before, out = looked(tmp_path / "in.mkv"), looked(tmp_path / "out.mp4")
+    assert out.tags == before.tags
+    assert np.abs(out.frames[0].mean((0, 1)) - before.frames[0].mean((0, 1))).max() <= 2
+
+
+@pytest.mark.parametrize("value", ["gray", "0x101010", "white", "black", "red"])
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "webm", "gif"])
+def test_cards_come_back_within_two_levels(tmp_path: Path, value: str, ending: str) -> None:
+    ffmpeg(*colour(value), "-c:v", "ffv1", "-pix_fmt", "bgr0", tmp_path / "in.mkv")
+    passed_through(tmp_path / "in.mkv", tmp_path / f"out.{ending}")
+    before, after = looked(tmp_path / "in.mkv"), looked(tmp_path / f"out.{ending}")
+    assert np.abs(before.frames[0].astype(int) - after.frames[0].astype(int)).max() <= 3
+    assert np.abs(before.frames[0].mean((0, 1)) - after.frames[0].mean((0, 1))).max() <= 2
+
+
+@pytest.mark.parametrize(("size", "matrix"), [("64x48", 6), ("1280x720", 1), ("768x576", 5)])
+def test_untagged_clips_are_tagged_by_height(tmp_path: Path, size: str, matrix: int) -> None:
+    ffmpeg(*pattern(size, seconds=0.08), *X264, tmp_path / "in.mp4")
+    passed = passed_through(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert looked(tmp_path / "out.mp4").tags[0] == matrix
+    assert any("assumed" in note for note in passed.notes)
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_hdr_is_tone_mapped(tmp_path: Path, transfer: str) -> None:
+    to_hdr = (
+        "format=gbrpf32le,zscale=tin=bt709:pin=bt709:min=gbr:rin=full"
+        f":t={transfer}:p=bt2020:m=bt2020nc:r=limited:npl=203,format=yuv420p10le"
+    )
+    x265 = ("-c:v", "libx265", "-x265-params", f"log-level=error:transfer={transfer}")
+    ffmpeg(*colour("gray"), "-vf", to_hdr, *x265, tmp_path / "in.mp4")
+    passed = passed_through(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert passed.frames[0].dtype == np.uint16
+    assert looked(tmp_path / "out.mp4").tags[:3] == (1, 1, 1)
+    grey = passed.frames[0].mean((0, 1)) / 257
+    assert np.ptp(grey) < 3
+    assert 90 < grey.mean() < 165
+    assert any("tone-mapped" in note for note in passed.notes)
+
+
+@pytest.mark.parametrize(
+    "codec", [("png", "rgba", "mov"), ("qtrle", "argb", "mov"), ("libvpx-vp9", "yuva420p", "webm")]
+)
+def test_alpha_is_composited_on_black(tmp_path: Path, codec: tuple[str, str, str]) -> None:
+    half = f"format=rgba,colorchannelmixer=aa=0.5,format={codec[1]}"
+    path = tmp_path / f"in.{codec[2]}"
+    ffmpeg(*colour("0x80C8FF"), "-vf", half, "-c:v", codec[0], path)
+    passed = passed_through(path, tmp_path / "out.mp4")
+    assert np.abs(passed.frames[0].mean((0, 1)) - (0x40, 0x64, 0x7F)).max() <= 2.5
+    assert any("black" in note for note in passed.notes)
+
+
+def test_a_timeline_survives_json(tmp_path: Path) -> None:
+    ffmpeg(*pattern(), *X264, tmp_path / "in.mp4")
+    options = InputConfig(path=tmp_path / "in.mp4")
+    with media.read_frames(media.plan_clip(media.probe(options.path, options), options)) as reader:
+        assert {frame.pixels.flags.writeable for frame in reader} == {True}
+        timeline = reader.timeline
+    assert Timeline.from_json(timeline.to_json()) == timeline
+    assert timeline.first(3).end * timeline.time_base == Fraction(3, 25)
