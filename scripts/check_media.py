@@ -96,7 +96,7 @@ def _null_stylisation(path: Path, output: Path) -> tuple[media.VideoInfo, tuple[
     with media.read_frames(clip) as reader:
         pixels = (frame.pixels for frame in reader)
         notes = media.write_video(output, pixels, timeline, info, options, target)
-    return info, (*clip.notes, *notes)
+    return info, (*clip.notes, *timeline.notes, *notes)
 
 
 def _special(before: Reference, info: media.VideoInfo) -> str:

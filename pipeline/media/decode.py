@@ -211,6 +211,7 @@ def _timeline(clip: Clip, times: list[Fraction], watch: FrameLog) -> Timeline:
     ):
         base, ticks = grid
         last = (ticks[-1] + 1) * base
+    whole = clip.start is None and clip.end is None and clip.rate is None
     return Timeline(
         time_base=base,
         ticks=tuple(ticks),
@@ -220,7 +221,7 @@ def _timeline(clip: Clip, times: list[Fraction], watch: FrameLog) -> Timeline:
         geometry=clip.geometry,
         colour=info.colour,
         deep=clip.deep,
-        damage=damage_of(watch),
+        damage=damage_of(watch, info, whole, len(times), last - own[0]),
     )
 
 

@@ -21,6 +21,17 @@ from pipeline.errors import MediaError
 STALL_SECONDS = 60.0
 LINE_BYTES = 4096
 _LINE = re.compile(r"^((?:\[[^\]]*\] )*?)\[(panic|fatal|error|warning|info|verbose)\] (.*)$")
+_CONSEQUENCES = (
+    "[out#",
+    "[in#",
+    "[vf#",
+    "[af#",
+    "[vost#",
+    "[aost#",
+    "[vist#",
+    "Error ",
+    "Conversion",
+)
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 
 
@@ -117,10 +128,11 @@ class Ffmpeg:
                 _pipe(pipe).close()
 
     def reason(self) -> str:
-        """Why it failed, on one line: its last error, or that it stalled."""
+        """Why it failed, on one line: its first error that is no mere consequence, or a stall."""
         if self.stalled:
             return f"the decoder gave nothing for {self._stall:g} s and was ended"
-        return self.errors[-1] if self.errors else "ffmpeg gave no reason"
+        own = [line for line in self.errors if not line.startswith(_CONSEQUENCES)]
+        return next(iter([*own, *self.errors]), "ffmpeg gave no reason")
 
     def _join(self) -> None:
         self._done.set()

@@ -9,6 +9,9 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.look import FrameLog
 from pipeline.media.timing import Damage
 
+MOST_PLACES = 8
+MUCH = Fraction(1, 2)  # seconds of a file's stated length that may lack without a word
+
 
 def clip_notes(
     info: VideoInfo, geometry: Geometry, bars: Bars, rate: Fraction | None
@@ -48,14 +51,19 @@ def clip_notes(
     return tuple(notes)
 
 
-def damage_of(log: FrameLog) -> Damage:
-    """What did not decode, from ffmpeg's log of a whole clip."""
+def damage_of(log: FrameLog, info: VideoInfo, whole: bool, count: int, length: Fraction) -> Damage:
+    """What did not decode, from ffmpeg's log; `whole` if all `count` frames were wanted."""
     near: list[str] = []
     for time in log.trouble:
         text = f"{float(time):.2f} s"
-        if text not in near and len(near) < 8:
+        if text not in near and len(near) < MOST_PLACES:
             near.append(text)
-    return Damage(log.packets, log.failed, tuple(near))
+    if not whole:
+        return Damage(log.packets, log.failed, tuple(near))
+    expected = info.frames if info.frames is not None and info.frames > count else None
+    lacking = (info.duration or length) - length
+    missing = f"{float(lacking):.2f}" if lacking > max(MUCH, length / 20) else None
+    return Damage(log.packets, log.failed, tuple(near), expected, missing)
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -59,11 +59,31 @@ def broadcast(rate: Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class Damage:
-    """What of a clip did not decode: packets, and the seconds around which that was."""
+    """What of a clip did not decode.
+
+    `failed` of `packets` packets gave no picture; `near` are the seconds around which there were
+    errors; `expected` is how many frames the file says that it has, where it has fewer; `missing`
+    how many seconds less than it says could be read.
+    """
 
     packets: int = 0
     failed: int = 0
     near: tuple[str, ...] = ()
+    expected: int | None = None
+    missing: str | None = None
+
+    def notes(self, frames: int) -> tuple[str, ...]:
+        """What a user should be told of it, one line each; `frames` is how many were read."""
+        notes = []
+        if self.failed:
+            notes.append(f"{self.failed} of {self.packets} packets did not decode")
+        if self.near:
+            notes.append(f"damaged near {', '.join(self.near)}: what could be repaired is painted")
+        if self.expected is not None and self.expected != frames:
+            notes.append(f"the file says {self.expected} frames, {frames} could be read")
+        if self.missing is not None:
+            notes.append(f"the file says {self.missing} s more of video than could be read")
+        return tuple(notes)
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,11 @@ class Timeline:
 
     def __len__(self) -> int:
         return len(self.ticks)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should be told of the clip's damage, one line each."""
+        return self.damage.notes(len(self.ticks))
 
     @property
     def times(self) -> list[Fraction]:
