@@ -108,14 +108,18 @@ def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Iter
     """Limited-memory BFGS with backtracking (Nocedal and Wright 2006, algorithms 7.4 and 3.1).
 
     Full steps are nearly always taken, at one evaluation each. Where the published code's optimiser
-    gives up, or leaves the valley, this one halves the step, then forgets its history.
+    gives up, or leaves the valley, this one halves the step, then forgets its history. With
+    `options.bounded` steps end at the bounds of [0, 1], and pixels that press against them stay
+    out of the direction (Bertsekas 1982, projected Newton).
     """
-    image, history = start, History(options.history)
+    image, history = _bounded(start, options), History(options.history)
     report, gradient = evaluate(image)
     yield Point(image, report)
     while True:
-        direction, step = history.direction(gradient)
-        found = _backtrack(evaluate, image, report, gradient, direction, step)
+        free = _free(image, gradient, options)
+        direction, step = history.direction(gradient * free)
+        along = _Along(image, report, gradient, direction * free, options)
+        found = _backtrack(evaluate, along, step)
         if found is None and not history.pairs:
             return
         if found is None:
@@ -129,13 +133,14 @@ def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Iter
 
 def adam(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Iterator[Point]:
     """Adam (Kingma and Ba 2015); needs some three times the iterations of L-BFGS."""
-    image = start.clone()
+    image = _bounded(start, options).clone()
     optimizer = torch.optim.Adam([image], lr=options.learning_rate)
     while True:
         report, gradient = evaluate(image)
         yield Point(image.clone(), report)
         image.grad = gradient.view_as(image)
         optimizer.step()
+        image.copy_(_bounded(image, options))
 
 
 class History:
@@ -169,28 +174,47 @@ class History:
         return direction, 1.0
 
 
+class _Along(NamedTuple):
+    """A point, and the direction `(n,)` in which to leave it."""
+
+    image: Tensor
+    report: LossReport
+    gradient: Tensor
+    direction: Tensor
+    options: OptimizerConfig
+
+
 def _backtrack(
-    evaluate: Evaluation,
-    image: Tensor,
-    report: LossReport,
-    gradient: Tensor,
-    direction: Tensor,
-    step: float,
+    evaluate: Evaluation, along: _Along, step: float
 ) -> tuple[Tensor, LossReport, Tensor] | None:
-    """The first point along `direction` that is low enough, its losses and gradient, or None."""
-    slope = float(gradient.dot(direction))
-    if slope >= 0:
-        return None
+    """The first point on the way that is low enough, its losses and gradient, or None."""
+    image, total = along.image, along.report.total
     for _ in range(BACKTRACKS):
-        moved = image + step * direction.view_as(image)
-        new, new_gradient = evaluate(moved)
-        if new.total <= report.total + ARMIJO * step * slope:
-            return moved, new, new_gradient
+        moved = _bounded(image + step * along.direction.view_as(image), along.options)
+        predicted = float(along.gradient.dot((moved - image).view(-1)))
+        if predicted >= 0:
+            return None
+        report, gradient = evaluate(moved)
+        if report.total <= total + ARMIJO * predicted:
+            return moved, report, gradient
         # The minimum of the parabola through both values and the slope, kept within [0.1, 0.5].
-        curve = 2 * (new.total - report.total - step * slope)
-        shrink = -slope * step / curve if math.isfinite(curve) and curve > 0 else 0.1
+        curve = 2 * (report.total - total - predicted)
+        shrink = -predicted / curve if math.isfinite(curve) and curve > 0 else 0.1
         step *= min(max(shrink, 0.1), 0.5)
     return None
+
+
+def _bounded(image: Tensor, options: OptimizerConfig) -> Tensor:
+    return image.clamp(0, 1) if options.bounded else image
+
+
+def _free(image: Tensor, gradient: Tensor, options: OptimizerConfig) -> Tensor:
+    """1 for the pixels `(n,)` that the loss does not press against a bound, else 0."""
+    if not options.bounded:
+        return torch.ones_like(gradient)
+    pixels = image.view(-1)
+    pressed = ((pixels <= 0) & (gradient > 0)) | ((pixels >= 1) & (gradient < 0))
+    return (~pressed).to(gradient.dtype)
 
 
 def _finite(point: Point) -> Point:

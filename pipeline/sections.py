@@ -104,7 +104,7 @@ class StyleConfig(Section):
 class ContentConfig(Section):
     """How strongly the clip's own shapes are kept."""
 
-    weight: Weight = 5.0
+    weight: Weight = 8.0
     """α: weight of the content loss."""
     layers: Layers = ("relu4_2",)
     """The VGG-19 layers whose features are matched."""
@@ -113,7 +113,7 @@ class ContentConfig(Section):
 class TvConfig(Section):
     """Total variation: smooths single pixels."""
 
-    weight: Weight = 20000.0
+    weight: Weight = 15000.0
     """τ: weight of the total variation."""
     norm: Literal["l1", "l2"] = "l1"
     """"l1": mean absolute difference, spares edges; "l2": half the sum of squares (published)."""
@@ -126,6 +126,8 @@ class TemporalConfig(Section):
     """γ: weight of the temporal consistency loss."""
     offsets: Offsets = (1,)
     """Which earlier frames each frame is held to: [1], or [1, 2, 4] for long-term consistency."""
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    """How painted frames are warped; "bilinear" (the published one) blurs a little every time."""
     first_init: Literal["content", "random"] = "content"
     """What the first frame of a shot starts from."""
     init: Literal["warped", "previous", "content", "random"] = "warped"
@@ -177,6 +179,8 @@ class OptimizerConfig(Section):
     """Iterations over which `tolerance` looks."""
     history: int = Field(default=20, ge=1)
     """L-BFGS: how many past steps it remembers; each costs memory for two images."""
+    bounded: bool = True
+    """Keep every pixel in [0, 1] on the way; false: only clip the result, as was published."""
     learning_rate: float = Field(default=0.01, gt=0, allow_inf_nan=False)
     """Adam: step size, for an image in [0, 1]."""
 

@@ -163,7 +163,12 @@ class Stylizer:
         painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
         if step.init == "previous":
             return painted
-        return backward_warp(painted, self.flows.flow(step.frame, earlier).to(self.device))
+        return self._warp(painted, step.frame, earlier)
+
+    def _warp(self, painted: Tensor, frame: int, earlier: int) -> Tensor:
+        """An earlier painted frame on a frame's pixels."""
+        flow = self.flows.flow(frame, earlier).to(self.device)
+        return backward_warp(painted, flow, self.config.temporal.interpolation).clamp(0, 1)
 
     def _noise(self, step: Step, frame: Tensor) -> Tensor:
         """Faint noise on the network's mean colour, as the published code starts from.
@@ -180,9 +185,7 @@ class Stylizer:
         warped, weights = [], []
         for earlier in step.temporal_from:
             painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
-            warped.append(
-                backward_warp(painted, self.flows.flow(step.frame, earlier).to(self.device))
-            )
+            warped.append(self._warp(painted, step.frame, earlier))
             weights.append(self.flows.weight(step.frame, earlier).to(self.device))
         pairs = zip(warped, long_term_weights(weights), strict=True)
         return [TemporalTarget(image, weight) for image, weight in pairs]

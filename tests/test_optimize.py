@@ -85,6 +85,23 @@ def test_nan_in_the_middle_of_adam_is_an_error() -> None:
         run(later, "adam")
 
 
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+def test_bounds_are_kept_and_the_minimum_within_them_is_found(name: str) -> None:
+    outside = TARGET * 3 - 1  # in [-1, 2]
+
+    def far(image: Tensor) -> dict[str, Tensor]:
+        return {"far": (CURVATURE * (image - outside).square()).mean()}
+
+    found = run(far, name, 300, learning_rate=0.05)
+    assert found.image.min() >= 0
+    assert found.image.max() <= 1
+    best = float(far(outside.clamp(0, 1))["far"])
+    assert found.end.total == pytest.approx(best, rel=1e-3)
+    free = run(far, name, 300, learning_rate=0.05, bounded=False)
+    assert free.image.min() < 0
+    assert free.end.total < best
+
+
 def test_the_same_twice() -> None:
     first, second = run(bowl, iterations=30), run(bowl, iterations=30)
     assert torch.equal(first.image, second.image)
