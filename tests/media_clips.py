@@ -18,7 +18,6 @@ from pipeline.sections import InputConfig, OutputConfig
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p")
-NOISE = ("-f", "lavfi", "-i", "anoisesrc=d={}:r=44100:a=0.3:seed=7")
 
 
 def ffmpeg(*arguments: object) -> None:
@@ -53,6 +52,7 @@ class Looked:
     metadata: dict[str, str] = field(default_factory=dict)
     chapters: int = 0
     duration: Fraction = Fraction(0)
+    whole: Fraction = Fraction(0)
     rate: Fraction | None = None
     pixels: str = ""
 
@@ -67,6 +67,7 @@ def looked(path: Path) -> Looked:
         ]
         found.metadata, found.chapters = dict(container.metadata), len(container.chapters())
         found.rate = stream.average_rate
+        found.whole = Fraction(container.duration or 0, 1_000_000)
         if stream.duration is not None:
             found.duration = stream.duration * stream.time_base
         for frame in container.decode(stream):

@@ -1,5 +1,6 @@
 """Time: every frame at its own moment, exactly where the container can."""
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from media_clips import X264, ffmpeg, looked, noise, passed_through, pattern, so
 
 from pipeline import media
 from pipeline.errors import MediaError
-from pipeline.media.timing import as_moment, as_rate, evened, exact_grid
+from pipeline.media.timing import as_moment, as_rate, evened, exact_grid, increasing
 from pipeline.sections import InputConfig
 
 
@@ -84,6 +85,7 @@ def test_start_and_end_choose_the_frames_between(
     assert len(out.times) == len(passed.frames)
     assert 0 <= out.times[0] < Fraction(1, 1000)
     assert sound_starts(tmp_path / "out.mp4")[0] == pytest.approx(0, abs=0.03)
+    assert out.whole < (last - first) * step + Fraction(5, 100)
 
 
 def test_frames_thinned_out_keep_sound_and_length(clip: Path, tmp_path: Path) -> None:
@@ -100,6 +102,7 @@ def test_a_preview_ends_with_its_frames(clip: Path, tmp_path: Path) -> None:
     out = looked(tmp_path / "out.mp4")
     assert len(out.times) == 6
     assert out.duration == 6 * Fraction(1001, 24000)
+    assert abs(out.whole - out.duration) < Fraction(3, 100)  # the sound ends with it
 
 
 def test_nothing_between_start_and_end_is_refused(clip: Path) -> None:
@@ -132,3 +135,11 @@ def test_avi_times_are_evened() -> None:
     step = Fraction(1, 25)
     assert evened([0 * step, 2 * step, 3 * step]) == [0 * step, 1 * step, 2 * step]
     assert evened([0 * step, 2 * step, 5 * step]) == [0 * step, 2 * step, 5 * step]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1))
+def test_repeated_times_become_increasing(ticks: list[int]) -> None:
+    found = increasing(ticks)
+    assert all(a < b for a, b in itertools.pairwise(found))
+    assert all(a >= b for a, b in zip(found, ticks, strict=True))
+    assert increasing(sorted(set(ticks))) == sorted(set(ticks))

@@ -94,7 +94,7 @@ def to_rgb(colour: Colour, pixels: str, *, alpha: bool, deep: bool) -> list[str]
             f"zscale=transfer=linear:npl={HDR_WHITE}",
             "format=gbrpf32le",
             "zscale=primaries=bt709",
-            "tonemap=mobius:desat=0",
+            "tonemap=mobius:param=0.5:desat=0",
             "zscale=transfer=bt709:range=full",
             "format=gbrp16le",
         ]

@@ -30,6 +30,7 @@ from pipeline.media.timing import (
     broadcast,
     evened,
     exact_grid,
+    increasing,
 )
 from pipeline.sections import InputConfig
 
@@ -197,14 +198,14 @@ def _timeline(clip: Clip, times: list[Fraction], watch: FrameLog) -> Timeline:
     if clip.start is not None:
         origin = times[0] if clip.start.seconds is None else info.zero + clip.start.seconds
     base = info.time_base if clip.rate is None else 1 / clip.rate
-    if any((time / base).denominator != 1 for time in times):
-        base /= 2  # the deinterlacer halves the time base
+    if info.interlaced and clip.rate is None:
+        base /= 2  # as the deinterlacer does
     origin = min((origin // base) * base, times[0] if clip.start is not None else origin)
     if info.container == "avi":
         times = evened(times)
     own = [time - origin for time in times]
     last = own[-1] + _last_duration(clip, times, watch)
-    ticks = [int(time / base) for time in own]
+    ticks = increasing(round(time / base) for time in own)
     if (
         clip.rate is None
         and (grid := exact_grid(own, info.time_base, _likely_rates(info))) is not None

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import ffmpeg
 
-from flow.files import sync_folder
 from pipeline.errors import MediaError
 from pipeline.media.colour import SCALER
 from pipeline.media.geometry import Pixels
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import compiled
-from pipeline.media.output import Target, replacing
+from pipeline.media.output import Target, replacing, sync_folder
 from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.raw import feed
 from pipeline.media.timing import Timeline

@@ -123,7 +123,7 @@ def _describe(
         time_base=log.time_base,
         rate=source.rate if source.images else stream.rate,
         start=start,
-        zero=container.start if own_times and container.start >= LONG_START else Fraction(0),
+        zero=_zero(container, start) if own_times else Fraction(0),
         own_times=own_times,
         track_start=stream.start,
         duration=stream.duration or container.duration,
@@ -134,6 +134,11 @@ def _describe(
         stream_tags=stream.tags,
         still=image and len(log.recent) == 1,
     )
+
+
+def _zero(container: _Container, start: Fraction) -> Fraction:
+    """The clip's own time that becomes zero: its zero, unless it lies in the middle or far off."""
+    return container.start if container.start >= LONG_START else min(start, Fraction(0))
 
 
 def _open(source: Source) -> _Container:

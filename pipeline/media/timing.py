@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -196,3 +196,11 @@ def evened(times: list[Fraction]) -> list[Fraction]:
     if not even or hole not in (2 * step, 3 * step):
         return times
     return [times[0] + n * step for n in range(len(times))]
+
+
+def increasing(ticks: Iterable[int]) -> list[int]:
+    """Ticks of which none is before or at its predecessor: a broken clip repeats times."""
+    found: list[int] = []
+    for tick in ticks:
+        found.append(max(tick, found[-1] + 1) if found else tick)
+    return found
