@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from flow.errors import FlowError
+from flow.faults import fault_point
 
 _FLO_TAG = b"PIEH"  # 202021.25 as a little-endian float
 _FLO_UNKNOWN = 1e9  # beyond this a pixel's flow is not known (Baker et al. 2011)
@@ -35,7 +36,9 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        fault_point("written")
         part.replace(path)
+        fault_point("renamed")
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink()

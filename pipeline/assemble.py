@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -32,7 +34,11 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
     if precision is None:
         precision = machine.choose_precision(config.vgg.precision, device)
         work.note(precision=precision)
-    logger.info("painting on %s with %d threads, VGG in %s", device, threads, precision)
+    before = work.manifest.get("threads", threads)
+    if before != threads:
+        logger.info("going on with %d threads, begun with %d: last digits differ", threads, before)
+    work.note(threads=threads)
+    logger.info("computing on %s with %d threads, VGG in %s", device, threads, precision)
     weights = vgg.load_weights(config.vgg.weights)
     network = vgg.Vgg19(weights, precision, config.vgg.pooling, config.vgg.padding, device)
 
@@ -42,7 +48,18 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
     def load_painted(source: Source) -> torch.Tensor:
         return images.read_image(work.painted(source))
 
+    store = flow_store(config, load_frame, work.flow)
+    return Stylizer(config, network, painting, load_frame, load_painted, store, device)
+
+
+def flow_store(
+    config: RunConfig, load_frame: Callable[[int], torch.Tensor], folder: Path
+) -> FlowStore:
+    """Flow and weights as the config's `[flow]` says, kept in a folder.
+
+    Raises:
+        ConfigError, FlowError: an estimator, a check or flow files that cannot be used.
+    """
     estimator = pick(ESTIMATORS, config.flow.estimator, "flow.estimator")(config.flow)
     check = pick(CHECKS, config.flow.check, "flow.check")
-    store = FlowStore(work.flow, load_frame, estimator, check, config.flow.files)
-    return Stylizer(config, network, painting, load_frame, load_painted, store, device)
+    return FlowStore(folder, load_frame, estimator, check, config.flow.files)

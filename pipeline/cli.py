@@ -1,29 +1,32 @@
-"""The command line: brushflow run · config · doctor. The only place that prints."""
+"""The command line: brushflow run · plan · preview · encode · config · doctor."""
 
 from __future__ import annotations
 
-import errno
-import logging
-import signal
+import enum
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flow.errors import FlowError
 from pipeline import __version__
 from pipeline.config import annotated_defaults, load_config, parse_override
-from pipeline.errors import BrushflowError
+from pipeline.errors import ConfigError
+from pipeline.terminal import told
 
 if TYPE_CHECKING:
     from pipeline.run import Outcome
 
-# Full disk, quota used up (unknown to Windows), file larger than allowed.
-NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+
+class Until(enum.StrEnum):
+    """The stages of a run, in order."""
+
+    frames = "frames"
+    shots = "shots"
+    flow = "flow"
+    painting = "painting"
+    video = "video"
+
 
 app = typer.Typer(
     name="brushflow",
@@ -50,6 +53,9 @@ StyleOption = Annotated[
 OutputOption = Annotated[
     str | None, typer.Option("--output", metavar="FILE", help="Short for --set output.path=FILE.")
 ]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an output that another run wrote.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 
 
@@ -61,20 +67,71 @@ def run(
     style: StyleOption = None,
     output: OutputOption = None,
     fresh: Annotated[
-        bool,
-        typer.Option("--fresh", help="Throw away what an earlier run left in the work folder."),
+        bool, typer.Option("--fresh", help="Throw away what an earlier run left and start anew.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an output that another run wrote.")
-    ] = False,
+    overwrite: OverwriteOption = False,
+    frames: Annotated[
+        str | None,
+        typer.Option("--frames", metavar="A:B", help="Only frames A to B - 1 (from 0)."),
+    ] = None,
+    shot: Annotated[int | None, typer.Option("--shot", help="Only this shot (from 0).")] = None,
+    until: Annotated[
+        Until, typer.Option("--until", help="The last stage to do.", show_default=False)
+    ] = Until.video,
     quiet: QuietOption = False,
 ) -> None:
-    """Paint a clip. The same command again goes on where it was stopped."""
-    with _told(quiet):
-        chosen = load_config(config, _overrides(settings, clip, style, output))
-        from pipeline.run import Options, run_pipeline  # imports torch: only once it is needed
+    """Paint a clip. The same command again goes on where it was stopped.
 
-        _tell(run_pipeline(chosen, Options(fresh=fresh, overwrite=overwrite, quiet=quiet)), quiet)
+    With --frames, --shot or --until only a part of the work is done, and what it builds on; later
+    calls use it.
+    """
+    with told(quiet):
+        chosen = load_config(config, _overrides(settings, clip, style, output))
+        part = _frame_range(frames)
+        from pipeline.run import Options, Run  # imports torch: only once it is needed
+
+        options = Options(fresh, overwrite, quiet, part, shot, until.value)
+        with Run(chosen, options) as opened:
+            _tell(opened.run(), quiet)
+
+
+@app.command()
+def encode(
+    config: ConfigArgument = None,
+    settings: SetOption = None,
+    clip: InputOption = None,
+    style: StyleOption = None,
+    output: OutputOption = None,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the video again from what is painted, also of an unfinished run."""
+    with told(quiet):
+        chosen = load_config(config, _overrides(settings, clip, style, output))
+        from pipeline.run import Options, Run
+
+        with Run(chosen, Options(overwrite=overwrite, quiet=quiet)) as opened:
+            _tell(opened.encode(), quiet)
+
+
+@app.command()
+def plan(
+    config: ConfigArgument = None,
+    settings: SetOption = None,
+    clip: InputOption = None,
+    style: StyleOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what a run will cost: shots, frames, time, memory, disk; and write a sheet of shots."""
+    with told(quiet):
+        chosen = load_config(config, _overrides(settings, clip, style, output))
+        from pipeline.plan import make_plan
+        from pipeline.run import Options, Run
+
+        with Run(chosen, Options(quiet=quiet)) as opened:
+            for line in make_plan(opened).lines():
+                sys.stdout.write(line + "\n")
 
 
 @app.command("config")
@@ -122,56 +179,18 @@ def _overrides(
     return [*(parse_override(text) for text in settings or ()), *given]
 
 
-@contextmanager
-def _told(quiet: bool) -> Iterator[None]:
-    """Show the log, and end with one line and the right code on what users can cause."""
-    logger = logging.getLogger("brushflow")
-    handler = _BarSafeHandler()
-    logger.addHandler(handler)
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    except (BrushflowError, FlowError) as error:
-        _end(f"brushflow: {error}", 2)
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        _end(
-            f"brushflow: no space left to write {error.filename or 'a file'}: what is done is "
-            "kept; make space and run the same command again",
-            2,
-        )
-    except KeyboardInterrupt:
-        _end("brushflow: stopped; the same command again goes on from here", 130)
-    except _Terminated:
-        _end("brushflow: terminated; the same command again goes on from here", 143)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        logger.removeHandler(handler)
+def _frame_range(text: str | None) -> tuple[int, int] | None:
+    """`--frames 40:60` as numbers.
 
-
-class _Terminated(BaseException):
-    """SIGTERM, as an exception, so that every `finally` runs."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
-
-
-class _BarSafeHandler(logging.Handler):
-    """Writes log lines to stderr, above any progress bar."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        prefix = "warning: " if record.levelno >= logging.WARNING else ""
-        tqdm.write(prefix + record.getMessage(), file=sys.stderr)
-
-
-def _end(line: str, code: int) -> NoReturn:
-    sys.stderr.write(line.replace("\n", " ") + "\n")
-    raise typer.Exit(code)
+    Raises:
+        ConfigError: not of that form.
+    """
+    if text is None:
+        return None
+    first, colon, stop = text.partition(":")
+    if not (colon and first.isdecimal() and stop.isdecimal()):
+        raise ConfigError(f"--frames {text}: give a range like 40:60, the frames 40 to 59")
+    return int(first), int(stop)
 
 
 def _tell(outcome: Outcome, quiet: bool) -> None:

@@ -1,5 +1,10 @@
 """The errors that a user can cause: one line each, exit code 2. Anything else is a bug of ours."""
 
+import errno
+
+# Full disk, quota used up (unknown to Windows), file larger than allowed.
+NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+
 
 class BrushflowError(Exception):
     """Base of all errors that a user can cause; `str()` is the one line that the user reads."""

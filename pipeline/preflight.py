@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 from pipeline import media
+from pipeline.claims import identity
 from pipeline.errors import ConfigError, WorkDirError
 from pipeline.sections import RunConfig
-from pipeline.workdir import WorkDir, identity
+from pipeline.workdir import WorkDir
 
 # Bytes a pixel of the flow's files: both directions, two float32 each, and two weights.
 FLOW_BYTES = 2 * 2 * 4 + 2
@@ -58,7 +59,7 @@ def check_space(clip: media.Clip, work: WorkDir) -> None:
     """
     if clip.frames is None:
         return
-    needed = disk_bytes(clip)
+    needed = disk_bytes(clip.frames, clip.size, clip.deep)
     free = shutil.disk_usage(work.root).free
     if needed > free:
         width, height = clip.size
@@ -69,8 +70,8 @@ def check_space(clip: media.Clip, work: WorkDir) -> None:
         )
 
 
-def disk_bytes(clip: media.Clip) -> float:
-    """An estimate of what a run of a clip writes: its frames twice, and the flow."""
-    width, height = clip.size
-    png = width * height * 3 * (2 if clip.deep else 1) * PNG_SHARE
-    return (clip.frames or 0) * (2 * png + width * height * FLOW_BYTES) + SPARE_BYTES
+def disk_bytes(frames: int, size: tuple[int, int], deep: bool) -> float:
+    """An estimate of what a run writes: its frames (16 bits if `deep`) twice, and the flow."""
+    pixels = size[0] * size[1]
+    png = pixels * 3 * (2 if deep else 1) * PNG_SHARE
+    return frames * (2 * png + pixels * FLOW_BYTES) + SPARE_BYTES

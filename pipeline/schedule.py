@@ -66,6 +66,18 @@ def schedule(shots: Sequence[Shot], options: TemporalConfig) -> list[Step]:
     return [step for shot in shots for step in single_pass(shot, options)]
 
 
+def needed_for(steps: Sequence[Step], frames: Iterable[int]) -> list[Step]:
+    """The steps that paint the given frames, and all that they build on, in order."""
+    wanted = set(frames)
+    needed: set[Source] = set()
+    found = []
+    for step in reversed(steps):
+        if step.frame in wanted or step.result in needed:
+            needed |= set(step.needs)
+            found.append(step)
+    return found[::-1]
+
+
 def pairs(steps: Iterable[Step]) -> list[tuple[int, int]]:
     """The (i, j) whose backward flow the steps read, each once, in order."""
     found: dict[tuple[int, int], None] = {}

@@ -30,6 +30,8 @@ class Flows(Protocol):
 
     def weight(self, i: int, j: int) -> Tensor: ...
 
+    def forget(self, start: int, stop: int) -> None: ...
+
 
 class Stylizer:
     """Paints steps; between steps it keeps nothing but the painting's statistics.

@@ -10,21 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flow.faults import fault_point
 from flow.files import write_atomic
-from pipeline.config import dump_config, fingerprint
-from pipeline.errors import WorkDirError
+from pipeline.claims import claims, file_hash
+from pipeline.config import dump_config
+from pipeline.errors import NO_SPACE, WorkDirError
+from pipeline.guard import Guard
 from pipeline.schedule import Source, Step
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
-
-# What each stage depends on. Where one of these changed, the stage's files are not of this run.
-STAGES = {
-    "frames": ("input", "run.frame_bits"),
-    "shots": ("shots",),
-    "painting": ("style", "content", "tv", "temporal", "flow", "optimizer", "vgg", "run.seed"),
-}
-# These hold a file's name; what counts is the file's content.
-FILES = ("input.path", "style.path")
 
 
 @dataclass(frozen=True)
@@ -60,6 +54,7 @@ class WorkDir:
         self._shots_path = root / "shots.json"
         self._verified: dict[Source, str] = {}
         self._frame_hashes: list[str] = []
+        self._guard = Guard(root)
         self.manifest: dict[str, Any] = {}
         self.records: dict[Source, Record] = {}
 
@@ -72,23 +67,41 @@ class WorkDir:
         return self.root / "stylized" / f"pass_{source.pass_index:02d}" / f"{source.frame:06d}.png"
 
     def open(self, config: RunConfig, fresh: bool = False) -> None:
-        """Make the folder or go on in it, and write the resolved config there.
+        """Make the folder or go on in it, hold it, and write the resolved config there.
 
         Raises:
-            WorkDirError: not writable; or of a run that differs, naming the keys.
+            WorkDirError: not writable; held by another process; somebody else's; or of a run that
+                differs, naming the keys.
         """
         try:
-            if fresh:
-                self._clear()
             self.root.mkdir(parents=True, exist_ok=True)
-            self._load()
-            self._claim(config)
-            write_atomic(self.config, dump_config(config).encode())
+            self._refuse_strangers()
+            self._guard.take()
+            self._open(config, fresh)
         except OSError as error:
+            self._guard.release()
+            if error.errno in NO_SPACE:
+                raise
             raise WorkDirError(
                 f"{self.root}: cannot be used as the work folder: {error.strerror}; "
                 "run.work names another"
             ) from None
+        except BaseException:
+            self._guard.release()
+            raise
+
+    def _open(self, config: RunConfig, fresh: bool) -> None:
+        for part in self.root.rglob(".*.part"):
+            part.unlink()  # what a killed process was writing
+        if fresh:
+            self._clear(keep=("video",))
+        self._load()
+        self._claim(config)
+        write_atomic(self.config, dump_config(config).encode())
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._guard.release()
 
     def note(self, **values: Any) -> None:
         """Keep values in the manifest."""
@@ -153,6 +166,7 @@ class WorkDir:
             if file.tell() and not self._ends_a_line():
                 file.write(b"\n")  # a kill or a full disk cut the line before short
             file.write(json.dumps(asdict(record)).encode() + b"\n")
+        fault_point("recorded")
         self.records[source] = record
         self._verified[source] = record.sha256
 
@@ -170,12 +184,15 @@ class WorkDir:
             file.seek(-1, 2)
             return file.read(1) == b"\n"
 
-    def _load(self) -> None:
-        self.manifest = _read_json(self._manifest_path) or {}
-        if not self.manifest and any(self.root.iterdir()):
+    def _refuse_strangers(self) -> None:
+        strangers = [path for path in self.root.iterdir() if not path.name.startswith(".")]
+        if strangers and not self._manifest_path.exists():
             raise WorkDirError(
                 f"{self.root}: not empty, and not a work folder of ours; run.work names another"
             )
+
+    def _load(self) -> None:
+        self.manifest = _read_json(self._manifest_path) or {}
         lines = self._record_path.read_bytes().splitlines() if self._record_path.exists() else []
         for line in lines:
             try:
@@ -184,62 +201,34 @@ class WorkDir:
                 continue  # cut short by a kill: that frame is painted again
             self.records[Source(record.frame, record.pass_index)] = record
 
-    def _clear(self) -> None:
-        """Remove all that an earlier run left, save the knowledge of the video that it wrote."""
-        manifest = _read_json(self._manifest_path)
-        if manifest is None:
-            return
-        shutil.rmtree(self.root)
-        self.root.mkdir()
-        self.note(video=manifest.get("video", {}))
-
-    def _forget_all(self) -> None:
-        """Remove what no painted frame came from yet."""
-        self.manifest = {}
-        for folder in (self.root / "frames", self.flow):
-            shutil.rmtree(folder, ignore_errors=True)
-        for path in (self._frames_path, self._shots_path):
-            path.unlink(missing_ok=True)
-
     def _claim(self, config: RunConfig) -> None:
         """Take the folder for this config, or refuse where it was another's."""
-        claimed: dict[str, Any] = self.manifest.get("made_with", {})
-        wanted = {stage: fingerprint(config, *keys) for stage, keys in STAGES.items()}
-        for values in wanted.values():
-            for key in FILES:
-                if values.get(key):
-                    values[key] = identity(Path(values[key]))
-        before, now = ({k: v for s in m.values() for k, v in s.items()} for m in (claimed, wanted))
-        changed = [key for key in now if before and before.get(key) != now[key]]
-        if changed and not self.records:
-            self._forget_all()  # nothing is lost but what is quickly made again
-        elif changed:
+        wanted = claims(config)
+        before = self.manifest.get("made_with", wanted)
+        changed = [key for key in wanted if before.get(key) != wanted[key]]
+        if changed and self.records:
             raise WorkDirError(
                 f"{self.root} holds a run that differs in {', '.join(changed)}: give --fresh to "
                 "start anew there, or another --output, or the old values to go on"
             )
+        if changed:
+            self._clear(keep=("video",))  # nothing is lost but what is quickly made again
         self.note(made_with=wanted)
 
+    def _clear(self, keep: tuple[str, ...]) -> None:
+        """Remove all that an earlier run left, save some of what the manifest knows.
 
-def file_hash(path: Path) -> str | None:
-    """SHA-256 of a file's bytes, hexadecimal; None where there is no such file."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
-
-
-def identity(path: Path) -> str:
-    """What tells a file, or the files of a folder or a numbered pattern, from others."""
-    if path.is_file():
-        return f"sha256:{file_hash(path)}"
-    folder = path if path.is_dir() else path.parent
-    files = (
-        sorted(entry for entry in folder.glob("*") if entry.is_file()) if folder.is_dir() else []
-    )
-    listing = [f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}" for entry in files]
-    return f"files:{hashlib.sha256(chr(10).join(listing).encode()).hexdigest()}"
+        The manifest goes last: should this be cut short, it still says whose the rest was.
+        """
+        manifest = _read_json(self._manifest_path) or {}
+        self._record_path.unlink(missing_ok=True)
+        for path in self.root.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != self._manifest_path and not path.name.startswith("."):
+                path.unlink()
+        self.manifest = {}
+        self.note(**{key: manifest[key] for key in keep if key in manifest})
 
 
 def _json(value: Any) -> bytes:

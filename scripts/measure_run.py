@@ -36,6 +36,7 @@ def open_run(folder: Path) -> tuple[WorkDir, Stylizer]:
     config = load_config(folder / "config.toml")
     work = WorkDir(folder)
     work.open(config)
+    work.close()
     assert config.style.path is not None
     return work, assemble(config, work, images.read_painting(config.style.path))
 
@@ -93,6 +94,7 @@ def main() -> None:
     if options.independent:
         other = WorkDir(options.independent)
         other.open(load_config(options.independent / "config.toml"))
+        other.close()
         theirs = warping_errors(other, store)
         common = sorted(set(errors) & set(theirs))
         figures["pairs_compared"] = len(common)

@@ -7,15 +7,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"pipeline", "pipeline.errors", "pipeline.keytypes", "flow", "flow.errors"},
+    {"pipeline", "pipeline.errors", "pipeline.keytypes", "flow", "flow.errors"}
+    | {"flow.faults"},
     {"pipeline.sections", "flow.files"},
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
     {"pipeline.shots", "pipeline.media", "flow.occlusion"},
     {"pipeline.schedule", "pipeline.metrics", "flow.store"},
-    {"pipeline.workdir", "pipeline.stylize"},
-    {"pipeline.preflight", "pipeline.assemble"},
+    {"pipeline.claims", "pipeline.guard", "pipeline.stylize"},
+    {"pipeline.workdir"},
+    {"pipeline.preflight", "pipeline.assemble", "pipeline.stages"},
     {"pipeline.run", "pipeline.doctor"},
+    {"pipeline.plan", "pipeline.terminal"},
     {"pipeline.cli"},
     {"pipeline.__main__"},
 ]

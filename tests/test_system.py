@@ -50,7 +50,7 @@ def test_a_clip_is_painted(paint: Brushflow, clip: Path, tmp_path: Path) -> None
     assert str(tmp_path / "out.sheet.png") in result.stdout
     assert (tmp_path / "out.sheet.png").exists()
     assert (work / "config.toml").exists()
-    assert "frame 5 of 6" in result.stderr
+    assert "frame 5 (6 of 6)" in result.stderr
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -240,13 +240,14 @@ def one_line(result: Result) -> str:
 
 def test_bad_clips_are_refused_in_one_line(paint: Brushflow, tmp_path: Path) -> None:
     text, sound = tmp_path / "text.mp4", tmp_path / "sound.mp4"
+    (tmp_path / "empty").mkdir()
     text.write_text("this is not a film")
     ffmpeg("-f", "lavfi", "-i", "sine=d=0.3", sound)
     for path, word in [
         (tmp_path / "none.mp4", "no such file"),
         (text, "text.mp4"),
         (sound, "video"),
-        (tmp_path, "no images"),
+        (tmp_path / "empty", "no images"),
     ]:
         assert word in one_line(paint(path))
         assert not (tmp_path / "out.mp4").exists()

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ def config(tmp_path: Path) -> RunConfig:
 def opened(root: Path, config: RunConfig, **options: bool) -> WorkDir:
     work = WorkDir(root / "work")
     work.open(config, **options)
+    work.close()  # so that it can be opened again; what it knows stays
     return work
 
 
@@ -146,6 +149,30 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path, config: RunCon
         with pytest.raises(WorkDirError, match="not empty"):
             opened(tmp_path, config, fresh=fresh)
     assert (tmp_path / "work" / "thesis.txt").exists()
+
+
+def test_a_folder_in_use_is_refused_naming_the_holder(tmp_path: Path, config: RunConfig) -> None:
+    holder = WorkDir(tmp_path / "work")
+    holder.open(config)
+    with pytest.raises(WorkDirError, match=f"process {os.getpid()} on {platform.node()}"):
+        WorkDir(tmp_path / "work").open(config)
+    holder.close()
+    opened(tmp_path, config)
+
+
+def test_a_refused_folder_is_let_go_of(tmp_path: Path, config: RunConfig) -> None:
+    painted(tmp_path, config)
+    style = config.style.model_copy(update={"weight": 7.0})
+    for _ in range(2):
+        with pytest.raises(WorkDirError, match=r"style\.weight"):
+            opened(tmp_path, config.model_copy(update={"style": style}))
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path, config: RunConfig) -> None:
+    part = painted(tmp_path, config).painted(FIRST.result).with_name(".000001.png.x.part")
+    part.write_bytes(b"half")
+    opened(tmp_path, config)
+    assert not part.exists()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, config: RunConfig) -> None:

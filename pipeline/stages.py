@@ -1,0 +1,181 @@
+"""The stages of a run, one function each, over one work folder."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from flow.faults import fault_point
+from pipeline import images, media, shots
+from pipeline.claims import identity
+from pipeline.config import fingerprint, pick
+from pipeline.errors import MediaError, OptimizationError
+from pipeline.optimize import LossReport
+from pipeline.schedule import Step
+from pipeline.sections import RunConfig
+from pipeline.shots import Shot
+from pipeline.stylize import Stylizer
+from pipeline.workdir import Record, WorkDir
+
+logger = logging.getLogger("brushflow")
+
+SHEET_COLUMNS = 6
+
+
+class Bar(Protocol):
+    """Wraps what is iterated over to show how far it is."""
+
+    def __call__(self, items: Iterable[Any], name: str, total: int | None = None) -> Iterable[Any]:
+        """The same items; `total` is how many there will be, where that is known."""
+        ...
+
+
+def extract(clip: media.Clip, work: WorkDir, bar: Bar) -> media.Timeline:
+    """The clip's frames as files, and when each is shown.
+
+    Raises:
+        MediaError: nothing decodes.
+    """
+    work.start_frames()
+    hashes: list[str] = []
+    with media.read_frames(clip) as reader:
+        for frame in bar(reader, "extract", clip.frames):
+            png = images.write_pixels(work.frame(len(hashes)), frame.pixels)
+            hashes.append(hashlib.sha256(png).hexdigest())
+    work.finish_frames(reader.timeline.to_json(), hashes)
+    return reader.timeline
+
+
+def find_shots(
+    config: RunConfig, work: WorkDir, info: media.VideoInfo, timeline: media.Timeline, bar: Bar
+) -> list[Shot]:
+    """The shots of the extracted clip, found once and kept."""
+    found = work.shots()
+    if found is None:
+        detector = pick(shots.DETECTORS, config.shots.detector, "shots.detector")
+        paths = [work.frame(number) for number in range(len(timeline))]
+        pixels = (images.read_pixels(path) for path in bar(paths, "shots", len(paths)))
+        cuts = media.run_frames(config.shots.cuts, info, config.input, timeline)
+        found = shots.find_shots(detector, pixels, config.shots, cuts)
+        work.finish_shots(found)
+    starts = ", ".join(str(shot.start) for shot in found[:12]) + (" …" if found[12:] else "")
+    plural = "s, beginning at frames" if found[1:] else ", beginning at frame"
+    logger.info("%d shot%s %s", len(found), plural, starts)
+    return found
+
+
+def paint_step(
+    stylizer: Stylizer, work: WorkDir, step: Step, progress: Callable[[int, LossReport], None]
+) -> Record:
+    """Paint one step from files alone, and keep the image and its record.
+
+    Raises:
+        OptimizationError: the loss is NaN or infinite; names the frame.
+    """
+    began = time.monotonic()
+    try:
+        minimum = stylizer.paint(step, progress)
+    except OptimizationError as error:
+        raise OptimizationError(
+            f"frame {step.frame}: {error}; see vgg.precision, vgg.weights and the weights of the "
+            "losses"
+        ) from None
+    bits = images.read_pixels(work.frame(step.frame)).dtype.itemsize * 8
+    png = images.encode_png(images.to_pixels(minimum.image, bits))
+    record = Record(
+        frame=step.frame,
+        pass_index=step.pass_index,
+        init=step.init,
+        iterations=minimum.iterations,
+        stopped=minimum.stopped,
+        seconds=round(time.monotonic() - began, 3),
+        start=minimum.start.terms,
+        end=minimum.end.terms,
+        made_from=work.made_from(step),
+        sha256=hashlib.sha256(png).hexdigest(),
+    )
+    work.finish(png, record)
+    fault_point("frame")
+    return record
+
+
+def problem(record: Record) -> str | None:
+    """What a user should know of how a frame was painted, if anything."""
+    begin, end = sum(record.start.values()), sum(record.end.values())
+    if record.stopped == "stalled":
+        return f"its optimisation was stuck after {record.iterations} iterations"
+    if record.iterations and end >= begin:
+        return f"its loss did not fall ({begin:.4g} to {end:.4g})"
+    return None
+
+
+def encode(
+    config: RunConfig,
+    work: WorkDir,
+    info: media.VideoInfo,
+    timeline: media.Timeline,
+    steps: list[Step],
+    bar: Bar,
+) -> bool:
+    """Write the video, unless it is there, made of these frames with these settings.
+
+    Frames that are not painted stand as they were, as far as a painted one comes after them.
+
+    Raises:
+        MediaError: nothing is painted yet, or an encoder failed.
+    """
+    target = media.check_output(config.input, config.output)
+    painted = [work.is_done(step) for step in steps]
+    if not any(painted):
+        raise MediaError(f"{work.root}: no frame is painted yet, there is nothing to encode")
+    made_of = {
+        "painting": work.painting_hash(
+            step for step, done in zip(steps, painted, strict=True) if done
+        ),
+        "options": fingerprint(config, "output"),
+    }
+    written = work.manifest.get("video", {})
+    if written == {**made_of, "identity": identity(target.path)}:
+        return False
+    count = len(painted) - painted[::-1].index(True)
+    paths = _paths(work, steps[:count], painted)
+    pixels = (images.read_pixels(path) for path in bar(paths, "encode", count))
+    notes = media.write_video(target.path, pixels, timeline, info, config.input, config.output)
+    for note in notes:
+        logger.info("%s", note)
+    missing = painted[:count].count(False)
+    if count < len(steps) or missing:
+        logger.info(
+            "unfinished: the video has %d of %d frames%s",
+            *(count, len(steps), f", {missing} of them as in the clip" if missing else ""),
+        )
+    fault_point("encoded")
+    work.note(video={**made_of, "identity": identity(target.path)})
+    return True
+
+
+def sheet(config: RunConfig, work: WorkDir, steps: list[Step], anew: bool) -> Path | None:
+    """A row of the clip's frames above a row of the painted ones, beside the output."""
+    output = config.output.path
+    if not config.output.sheet or output is None:
+        return None
+    path = output.with_name(output.stem + ".sheet.png")
+    if path.exists() and not anew:
+        return path
+    done = [step for step in steps if work.is_done(step)]
+    count = min(SHEET_COLUMNS, len(done))
+    chosen = [done[(2 * column + 1) * len(done) // (2 * count)] for column in range(count)]
+    rows = [[work.frame(step.frame) for step in chosen], [work.painted(s.result) for s in chosen]]
+    pixels = [[images.read_pixels(cell) for cell in row] for row in rows]
+    images.write_pixels(path, images.contact_sheet(pixels))
+    return path
+
+
+def _paths(work: WorkDir, steps: list[Step], painted: list[bool]) -> Iterator[Path]:
+    for step, done in itertools.zip_longest(steps, painted[: len(steps)]):
+        yield work.painted(step.result) if done else work.frame(step.frame)
