@@ -16,6 +16,7 @@ from pipeline.keytypes import (
     AnyPath,
     Layers,
     Moment,
+    Moments,
     Offsets,
     PathKey,
     Rate,
@@ -113,7 +114,7 @@ class ContentConfig(Section):
 class TvConfig(Section):
     """Total variation: smooths single pixels."""
 
-    weight: Weight = 15000.0
+    weight: Weight = 20000.0
     """τ: weight of the total variation."""
     norm: Literal["l1", "l2"] = "l1"
     """"l1": mean absolute difference, spares edges; "l2": half the sum of squares (published)."""
@@ -154,12 +155,15 @@ class FlowConfig(Section):
 class ShotsConfig(Section):
     """Where the clip is cut; no shot sees the painting of another."""
 
-    detector: named("content", "none") = "content"  # type: ignore[valid-type]
-    """"content" (PySceneDetect), "none" (one single shot), or your own "module:function"."""
-    threshold: float = Field(default=27.0, gt=0, allow_inf_nan=False)
-    """A cut's least mean change of hue, saturation and value between two frames, of 255."""
+    detector: named("adaptive", "content", "none") = "adaptive"  # type: ignore[valid-type]
+    """"adaptive", "content" (both PySceneDetect), "none", or your own "module:function"."""
+    threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False, examples=[2.0])
+    """A cut's least change: for "adaptive" against the frames around it (by default twice
+    theirs), for "content" of 255 (by default 27)."""
     min_length: int = Field(default=8, ge=1)
-    """The shortest shot, in frames."""
+    """The fewest frames between two cuts that are found; of closer ones the last is taken."""
+    cuts: Moments = Field(default=(), examples=[["00:00:04.64", "212f"]])
+    """Cuts by hand, besides those found: moments or frames of the clip, like `input.start`."""
 
 
 class OptimizerConfig(Section):
@@ -203,6 +207,8 @@ class RunSection(Section):
 
     work: AnyPath | None = None
     """The work folder; by default `<output>.work` beside the output."""
+    keep: Literal["result", "all"] = "result"
+    """"result": remove the flow of a shot that is finished; "all": keep it."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     """"auto" (cuda, mps, cpu: the first there is), "cpu", "cuda", "cuda:1", "mps"."""
     threads: int = Field(default=0, ge=0, le=1024)
