@@ -134,6 +134,51 @@ def plan(
                 sys.stdout.write(line + "\n")
 
 
+@app.command()
+def preview(
+    config: ConfigArgument = None,
+    settings: SetOption = None,
+    clip: InputOption = None,
+    styles: Annotated[
+        list[str] | None,
+        typer.Option("--style", metavar="IMAGE", help="The painting; may be repeated."),
+    ] = None,
+    output: OutputOption = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary", metavar="SECTION.KEY=VALUE,VALUE", help="Try these; may be repeated."
+        ),
+    ] = None,
+    frame: Annotated[
+        int | None,
+        typer.Option("--frame", min=0, help="This frame (from 0), not one a shot."),
+    ] = None,
+    size: Annotated[
+        int, typer.Option("--size", min=32, max=4096, help="The longer side, in pixels.")
+    ] = 240,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", metavar="FILE", help="Where; else <output>.preview.png."),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Paint one small frame of each shot with every combination of some values, on one sheet."""
+    with told(quiet, "a preview begins anew each time"):
+        from pipeline.variants import combine, parse_vary, vary_style
+
+        several = styles if styles and len(styles) > 1 else []
+        style = styles[0] if styles and not several else None
+        varied = [*([vary_style(several)] if several else []), *map(parse_vary, vary or ())]
+        variants = combine(config, _overrides(settings, clip, style, output), varied)
+        from pipeline.preview import Options, make_preview  # imports torch
+
+        columns = len(varied[-1].values) if varied else 1
+        path = make_preview(variants, Options(sheet, frame, size, columns, quiet))
+        if not quiet:
+            sys.stdout.write(f"preview: {path}\n")
+
+
 @app.command("config")
 def show_config() -> None:
     """Print every key with its default and its meaning: a config file to start from."""

@@ -118,7 +118,7 @@ def resize(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 def contact_sheet(rows: list[list[Pixels]], cell_width: int = 320, gap: int = 6) -> Pixels:
     """Rows of pictures side by side on dark grey, every picture scaled to `cell_width` pixels."""
-    cells = [[_thumbnail(pixels, cell_width) for pixels in row] for row in rows]
+    cells = [[thumbnail(pixels, cell_width) for pixels in row] for row in rows]
     heights = [max(cell.shape[0] for cell in row) for row in cells]
     columns = max(len(row) for row in cells)
     size = (sum(heights) + gap * (len(rows) + 1), columns * (cell_width + gap) + gap, 3)
@@ -132,7 +132,8 @@ def contact_sheet(rows: list[list[Pixels]], cell_width: int = 320, gap: int = 6)
     return sheet
 
 
-def _thumbnail(pixels: Pixels, width: int) -> Pixels:
+def thumbnail(pixels: Pixels, width: int) -> Pixels:
+    """A picture `(H, W, 3)` of 8 bits, scaled to a width."""
     if pixels.dtype == np.uint16:
         pixels = (pixels / 257).round().astype(np.uint8)
     height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))

@@ -70,6 +70,7 @@ def _rate(value: float | str) -> float | str:
 MOMENT = re.compile(r"(\d{1,9}f|(\d{1,5}:)?\d{1,2}:\d{1,2}(\.\d{1,9})?|\d{1,9}(\.\d{1,9})?)")
 RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/([1-9]\d{0,8}))?")
 Moment = Annotated[int | float | str, AfterValidator(_moment)]
+Moments = Annotated[tuple[Moment, ...], BeforeValidator(_to_tuple)]
 Rate = Annotated[int | float | str, AfterValidator(_rate)]
 VGG_LAYERS = tuple(
     f"{kind}{block}_{number}"

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-import typer
-
 from flow.errors import FlowError
 from pipeline.errors import NO_SPACE, BrushflowError
 
@@ -24,10 +22,11 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def told(quiet: bool) -> Iterator[None]:
+def told(quiet: bool, after: str = GO_ON) -> Iterator[None]:
     """Show the log, and end with one line and the right code on what users can cause.
 
-    Codes: 2 for an error, 130 for Ctrl-C, 143 for SIGTERM. A second signal ends at once.
+    `after` is what a user may do once it was stopped. Codes: 2 for an error, 130 for Ctrl-C, 143
+    for SIGTERM. A second signal ends at once.
     """
     logger = logging.getLogger("brushflow")
     handler = _BarSafeHandler()
@@ -44,9 +43,9 @@ def told(quiet: bool) -> Iterator[None]:
         what = error.filename or "a file"
         _end(f"no space left to write {what}: make space; what is done is kept, {GO_ON}", 2)
     except KeyboardInterrupt:
-        _end(f"stopped; {GO_ON}", 130)
+        _end(f"stopped; {after}", 130)
     except Terminated:
-        _end(f"terminated; {GO_ON}", 143)
+        _end(f"terminated; {after}", 143)
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
@@ -76,4 +75,4 @@ class _BarSafeHandler(logging.Handler):
 
 def _end(line: str, code: int) -> NoReturn:
     sys.stderr.write(f"brushflow: {line}\n".replace("\n", " ").rstrip() + "\n")
-    raise typer.Exit(code)
+    raise SystemExit(code)

@@ -7,17 +7,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"pipeline", "pipeline.errors", "pipeline.keytypes", "flow", "flow.errors"}
-    | {"flow.faults"},
+    {"pipeline", "pipeline.errors", "pipeline.keytypes", "flow", "flow.errors"} | {"flow.faults"},
     {"pipeline.sections", "flow.files"},
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
     {"pipeline.shots", "pipeline.media", "flow.occlusion"},
-    {"pipeline.schedule", "pipeline.metrics", "flow.store"},
-    {"pipeline.claims", "pipeline.guard", "pipeline.stylize"},
+    {"pipeline.schedule", "pipeline.metrics", "pipeline.sheets", "pipeline.variants", "flow.store"},
+    {"pipeline.claims", "pipeline.guard", "pipeline.stylize", "pipeline.excerpt"},
     {"pipeline.workdir"},
     {"pipeline.preflight", "pipeline.assemble", "pipeline.stages"},
-    {"pipeline.run", "pipeline.doctor"},
+    {"pipeline.run", "pipeline.preview", "pipeline.doctor"},
     {"pipeline.plan", "pipeline.terminal"},
     {"pipeline.cli"},
     {"pipeline.__main__"},

@@ -3,6 +3,7 @@
 from pipeline.media.decode import Clip, Frame, FrameReader, plan_clip, read_frames
 from pipeline.media.encode import write_video
 from pipeline.media.info import Track, VideoInfo
+from pipeline.media.moments import run_frames
 from pipeline.media.output import Target, check_output, output_exists
 from pipeline.media.probe import probe
 from pipeline.media.process import executable, ffmpeg_version
@@ -24,5 +25,6 @@ __all__ = [
     "plan_clip",
     "probe",
     "read_frames",
+    "run_frames",
     "write_video",
 ]

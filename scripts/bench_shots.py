@@ -1,0 +1,242 @@
+"""Measure the shot detectors on clips with known cuts: precision and recall.
+
+    python -m scripts.bench_shots --media FOLDER [--rounds 6] [--json FILE]
+
+FOLDER holds the clips of PIECES, by these names. The pieces, of which each is one shot (looked at,
+frame by frame), are joined in random order and length by hard cuts, or by dissolves and fades, or
+with flashes in them. A found cut counts as right at the true frame alone; a cut in a dissolve, a
+fade or a flash is wrong, since those belong to one shot. "as filmed" are the clips as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from pipeline import media
+from pipeline.images import Pixels
+from pipeline.sections import InputConfig, ShotsConfig
+from pipeline.shots import DETECTORS, find_shots
+
+SIZE = (320, 180)
+# Of each clip the frames [start, stop) of its shots, of those that are long enough to be used.
+PIECES = {
+    "city.mp4": [(0, 24), (24, 48)],
+    "airplane_bad_audio.mp4": [(0, 75), (110, 200)],
+    "bigbuckbunny.mp4": [(0, 132)],
+    "car-turn.mp4": [(0, 81)],
+    "chaplin.mp4": [(0, 241)],
+    "nasa_13013.mp4": [(0, 145), (175, 240), (240, 390)],
+    "paragliding-launch.mp4": [(0, 80)],
+    "roadtrip_vp9_10bit.webm": [(0, 42), (42, 69)],
+    "unsupported_vvc.mp4": [(30, 120)],
+    "walk_sign.mkv": [(0, 89)],
+    "desks_vfr.3gp": [(0, 71)],
+    "person-bicycle-car.gif": [(0, 41)],
+}
+# The true cuts of the clips as they are; the others have none.
+FILMED = {"city.mp4": [24], "nasa_13013.mp4": [240], "roadtrip_vp9_10bit.webm": [42, 69]}
+DETECTED = {
+    "adaptive": ShotsConfig(detector="adaptive"),
+    "content": ShotsConfig(detector="content"),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A clip whose cuts are known: frames `(H, W, 3)` and the first frames of its later shots."""
+
+    kind: str
+    frames: list[Pixels]
+    cuts: list[int]
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description="shot detectors against known cuts")
+    parser.add_argument("--media", type=Path, required=True, help="folder of the clips")
+    parser.add_argument("--rounds", type=int, default=6, help="joined clips of each kind")
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    arguments = parser.parse_args()
+    clips = dict(read_clips(arguments.media))
+    if not clips:
+        sys.exit(f"none of {', '.join(PIECES)} under {arguments.media}")
+    rows = measure(cases(clips, arguments.rounds))
+    print(table(rows))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def read_clips(folder: Path) -> Iterator[tuple[str, list[Pixels]]]:
+    """The frames of the clips that are there, all of one size."""
+    for name in PIECES:
+        path = next(iter(sorted(folder.rglob(name))), None)
+        if path is None:
+            print(f"left out: {name}, not under {folder}", file=sys.stderr)
+            continue
+        options = InputConfig(path=path, bars="none", width=SIZE[0], height=SIZE[1])
+        clip = media.plan_clip(media.probe(path, options), options, 8)
+        with media.read_frames(clip) as reader:
+            yield name, [frame.pixels for frame in reader]
+
+
+def cases(clips: dict[str, list[Pixels]], rounds: int) -> Iterator[Case]:
+    """Every clip with known cuts."""
+    for name, frames in clips.items():
+        yield Case("as filmed", frames, FILMED.get(name, []))
+    pieces = [clips[name][a:b] for name in clips for a, b in PIECES[name]]
+    for kind, joined in JOINTS.items():
+        for number in range(rounds):
+            yield joined(kind, pieces, random.Random(f"{kind} {number}"))
+
+
+def shuffled(
+    pieces: list[list[Pixels]], chance: random.Random, shortest: int
+) -> Iterator[list[Pixels]]:
+    """All pieces in random order, each cut to a random length."""
+    for piece in chance.sample(pieces, len(pieces)):
+        length = chance.randint(min(shortest, len(piece)), min(60, len(piece)))
+        start = chance.randint(0, len(piece) - length)
+        yield piece[start : start + length]
+
+
+def hard(kind: str, pieces: list[list[Pixels]], chance: random.Random) -> Case:
+    """Hard cuts between shots of at least ten frames."""
+    return _joined(kind, shuffled(pieces, chance, 10))
+
+
+def blended(kind: str, pieces: list[list[Pixels]], chance: random.Random) -> Case:
+    """Hard cuts whose first frame is a blend of both shots, as converted frame rates have them."""
+    case = hard(kind, pieces, chance)
+    frames = list(case.frames)
+    for cut in case.cuts:
+        frames[cut] = _mix(frames[cut - 1], frames[cut], 0.6)
+    return Case(kind, frames, case.cuts)
+
+
+def grey(kind: str, pieces: list[list[Pixels]], chance: random.Random) -> Case:
+    """The same, black and white."""
+    case = hard(kind, pieces, chance)
+    frames = [np.repeat(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY)[..., None], 3, 2) for f in case.frames]
+    return Case(kind, frames, case.cuts)
+
+
+def dark(kind: str, pieces: list[list[Pixels]], chance: random.Random) -> Case:
+    """The same, at a quarter of the light."""
+    case = hard(kind, pieces, chance)
+    return Case(kind, [frame // 4 for frame in case.frames], case.cuts)
+
+
+def dissolves(kind: str, pieces: list[list[Pixels]], chance: random.Random) -> Case:
+    """Each piece dissolves into the next over 8, 12 or 25 frames: no cut."""
+    frames: list[Pixels] = []
+    for piece in shuffled(pieces, chance, 20):
+        length = min(chance.choice((8, 12, 25)), len(frames) // 2, len(piece) // 2)
+        ramp = _ramp(frames[len(frames) - length :])
+        both = [_mix(old, new, t) for (t, old), new in zip(ramp, piece[:length], strict=True)]
+        frames = [*frames[: len(frames) - length], *both, *piece[length:]]
+    return Case(kind, frames, [])
+
+
+def fades(kind: str, pieces: list[list[Pixels]], chance: random.Random) -> Case:
+    """Each piece fades in from black and out again, with 0, 2 or 6 black frames: no cut."""
+    frames: list[Pixels] = []
+    for piece in shuffled(pieces, chance, 24):
+        length = chance.choice((8, 12))
+        black = np.zeros_like(piece[0])
+        frames += [_mix(black, f, t) for t, f in _ramp(piece[:length])]
+        frames += piece[length:-length]
+        frames += [_mix(f, black, t) for t, f in _ramp(piece[-length:])]
+        frames += [black] * chance.choice((0, 2, 6))
+    return Case(kind, frames, [])
+
+
+def flashes(kind: str, pieces: list[list[Pixels]], chance: random.Random) -> Case:
+    """Hard cuts, and in the middle of each shot one to three frames flare up."""
+    case = _joined(kind, shuffled(pieces, chance, 24))
+    frames = list(case.frames)
+    for start, stop in zip([0, *case.cuts], [*case.cuts, len(frames)], strict=True):
+        middle, strength = (start + stop) // 2, chance.uniform(0.5, 1)
+        for number in range(middle, middle + chance.randint(1, 3)):
+            white = np.full_like(frames[number], 255)
+            frames[number] = _mix(frames[number], white, strength)
+    return Case(kind, frames, case.cuts)
+
+
+def measure(known: Iterable[Case]) -> list[dict[str, Any]]:
+    """Right, wrong and missed cuts by kind and detector, and how many frames away the wrong are."""
+    counts: dict[tuple[str, str], list[int]] = {}
+    for case in known:
+        for name, options in DETECTED.items():
+            shots = find_shots(DETECTORS[options.detector], case.frames, options)
+            found = {shot.start for shot in shots[1:]}
+            count = counts.setdefault((case.kind, name), [0, 0, 0])
+            for index, cuts in enumerate(
+                (found & {*case.cuts}, found - {*case.cuts}, {*case.cuts} - found)
+            ):
+                count[index] += len(cuts)
+            print(f"{case.kind}: {name}", sorted(found ^ {*case.cuts}), file=sys.stderr)
+    return [
+        {"kind": kind, "detector": name, "right": right, "wrong": wrong, "missed": missed}
+        for (kind, name), (right, wrong, missed) in counts.items()
+    ]
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = ["| clips | detector | cuts | right | wrong | precision | recall |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for row in rows:
+        right, wrong, cuts = row["right"], row["wrong"], row["right"] + row["missed"]
+        precision, recall = _share(right, right + wrong), _share(right, cuts)
+        name = f"{row['kind']} | {row['detector']}"
+        lines.append(f"| {name} | {cuts} | {right} | {wrong} | {precision} | {recall} |")
+    return "\n".join(lines)
+
+
+def _joined(kind: str, pieces: Iterable[list[Pixels]]) -> Case:
+    frames: list[Pixels] = []
+    cuts = []
+    for piece in pieces:
+        cuts.append(len(frames))
+        frames += piece
+    return Case(kind, frames, cuts[1:])
+
+
+def _ramp(frames: list[Pixels]) -> Iterator[tuple[float, Pixels]]:
+    for number, frame in enumerate(frames, 1):
+        yield number / (len(frames) + 1), frame
+
+
+def _mix(a: Pixels, b: Pixels, share: float) -> Pixels:
+    return np.asarray(cv2.addWeighted(a, 1 - share, b, share, 0))
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.2f}" if whole else "–"
+
+
+JOINTS: dict[str, Callable[[str, list[list[Pixels]], random.Random], Case]] = {
+    "hard cuts": hard,
+    "cuts with a blended frame": blended,
+    "hard cuts, black and white": grey,
+    "hard cuts, dark": dark,
+    "dissolves": dissolves,
+    "fades through black": fades,
+    "hard cuts and flashes": flashes,
+}
+
+
+if __name__ == "__main__":
+    main()
