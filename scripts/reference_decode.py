@@ -21,6 +21,7 @@ GRID = (16, 9)
 AUDIO_RATE = 8000
 PLAYLISTS = {"hls", "concat", "sdp", "dash", "rtsp", "imf", "webm_dash_manifest", "tty", "svg_pipe"}
 LUMA = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+CENTRED = {"mjpeg", "tiff", "h263", "mpeg1video", "svq1"}
 BT601 = (0.299, 0.114)
 Grid = npt.NDArray[np.float64]
 
@@ -51,6 +52,7 @@ class Reference:
     playlist: bool = False
     error: str = ""
     picture: tuple[int, int] | None = None
+    centred: bool = False
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -119,6 +121,9 @@ def _frames(container: Any, stream: Any, found: Reference) -> Iterator[Any]:
 def _describe(frame: Any, stream: Any, found: Reference) -> None:
     found.size = (frame.width, frame.height)
     found.turned = _turn(frame)
+    # A turned picture keeps its chroma where the turned planes have it, so neither left nor right.
+    codec = stream.codec_context.name
+    found.centred = found.turned != "no" or codec in CENTRED
     aspect = stream.sample_aspect_ratio
     found.aspect = Fraction(aspect) if aspect else Fraction(1)
     found.tags = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
@@ -129,24 +134,23 @@ def grid_of(frame: Any, found: Reference) -> Grid:
     """The mean colours (9, 16, 3) of a frame, upright, full-range RGB of 255."""
     name = frame.format.name
     if name.startswith(("yuv4", "yuvj4")):
-        colours = _from_planes(frame, found.picture)
+        colours = _from_planes(frame, found)
     else:
         rgba = _part(frame.to_ndarray(format="rgba"), found.picture)
         colours = _shrink(rgba[..., :3] * rgba[..., 3:] / 255, found.turned in TURNS)
     return np.clip(_upright(colours, found.turned), 0, 255)
 
 
-def _from_planes(frame: Any, picture: tuple[int, int] | None) -> Grid:
-    """By the matrix of the tags, or by height where there is none; chroma by the nearest."""
+def _from_planes(frame: Any, found: Reference) -> Grid:
+    """By the matrix of the tags, or by height where there is none; chroma sited as usual."""
     bits = frame.format.components[0].bits
     full = frame.color_range == 2 or frame.format.name.startswith("yuvj")
     planes = []
     for plane in list(frame.planes)[:3]:
         data = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
-        rows = data.reshape(plane.height, -1)[:, : plane.width].astype(np.float32)
-        across, down = -(-frame.width // plane.width), -(-frame.height // plane.height)
-        rows = rows.repeat(down, 0).repeat(across, 1)[: frame.height, : frame.width]
-        planes.append(_part(rows, picture) / 2 ** (bits - 8))
+        small = data.reshape(plane.height, -1)[:, : plane.width].astype(np.float32)
+        whole = _full_size(small, frame.width, frame.height, found.centred)
+        planes.append(_part(whole, found.picture) / 2 ** (bits - 8))
     luma, blue, red = planes
     high = max(frame.width, frame.height) >= 1280 or min(frame.width, frame.height) > 576
     guess = LUMA[1] if high else BT601
@@ -159,6 +163,18 @@ def _from_planes(frame: Any, picture: tuple[int, int] | None) -> Grid:
     g = (luma - kr * r - kb * b) / (1 - kr - kb)
     rgb = np.clip(np.stack([r, g, b], axis=-1), 0, 255)
     return _shrink(rgb, _turn(frame) in TURNS)
+
+
+def _full_size(plane: npt.NDArray[Any], width: int, height: int, centred: bool) -> Grid:
+    """Chroma at luma's size: sited at the left (or centred), in the middle from top to bottom."""
+    across, down = -(-width // plane.shape[1]), -(-height // plane.shape[0])
+    if centred:
+        return plane.repeat(down, 0).repeat(across, 1)[:height, :width].astype(np.float64)
+    left, share = np.divmod(np.arange(width), across)
+    right = np.minimum(left + 1, plane.shape[1] - 1)
+    wide = plane[:, left] + (plane[:, right] - plane[:, left]) * (share / across)
+    tall: Grid = wide.repeat(down, 0)[:height]
+    return tall
 
 
 def _part(image: npt.NDArray[Any], size: tuple[int, int] | None) -> npt.NDArray[np.floating]:

@@ -8,6 +8,7 @@ HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 MATRICES = ("bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc")
 UNKNOWN = ("unknown", "unspecified", "reserved", "")
 SCALER = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
+TO_RGB = "zscale=matrix=gbr:range=full"
 HDR_WHITE = 203  # nits of diffuse white (ITU-R BT.2408)
 
 
@@ -82,12 +83,16 @@ def stored(colour: Colour, size: tuple[int, int], *, full_range: bool) -> Colour
     return Colour(matrix, extent, colour.primaries, colour.transfer)
 
 
-def to_rgb(colour: Colour, pixels: str, *, alpha: bool, deep: bool) -> list[str]:
-    """Filters from the clip's frames to full-range RGB of 8 (or `deep`, 16) bits.
+def to_rgb(
+    colour: Colour, pixels: str, size: tuple[int, int], *, alpha: bool, deep: bool
+) -> list[str]:
+    """Filters from decoded frames to full-range planar RGB of 8 (or `deep`, 16) bits.
 
-    HDR is tone-mapped to BT.709; alpha is composited on black.
+    HDR is tone-mapped to BT.709; alpha is composited on black. zscale converts, because swscale's
+    rounding darkens by up to half a level of 255.
     """
-    chain = [] if is_rgb(pixels) else [tagged(colour)]
+    chain = _even_chroma(colour, pixels, size, alpha=alpha)
+    final = "format=gbrp16le" if deep else "format=gbrp"
     if colour.hdr:
         return [
             *chain,
@@ -96,25 +101,66 @@ def to_rgb(colour: Colour, pixels: str, *, alpha: bool, deep: bool) -> list[str]
             "zscale=primaries=bt709",
             "tonemap=mobius:param=0.5:desat=0",
             "zscale=transfer=bt709:range=full",
-            "format=gbrp16le",
+            final,
         ]
-    if alpha:
-        planar = "gbrap16le" if deep else "gbrap"
-        return [
-            *chain,
-            f"scale=flags={SCALER}:out_range=pc",
-            f"format={planar}",
-            "premultiply=inplace=1",
-        ]
-    return chain
+    if alpha:  # in 16 bits, as multiplying 8 bits by an opaque alpha loses a level
+        chain += [TO_RGB, "format=gbrap16le", "premultiply=inplace=1"]
+    return [*chain, TO_RGB, final]
 
 
-def from_rgb(colour: Colour, pixels: str) -> list[str]:
+def from_rgb(colour: Colour, pixels: str, size: tuple[int, int], *, deep: bool) -> list[str]:
     """Filters from full-range RGB frames to the stored pixel format with its tags."""
+    full = replace(colour, matrix="gbr", range="pc")
     if is_rgb(pixels):
-        return [f"format={pixels}", tagged(replace(colour, matrix="gbr", range="pc"))]
-    conversion = f"scale=flags={SCALER}:out_color_matrix={_scale_name(colour.matrix)}"
-    return [f"{conversion}:out_range={colour.range}", f"format={pixels}", tagged(colour)]
+        return [f"format={pixels}", tagged(full)]
+    chain = ["format=gbrp16le" if deep else "format=gbrp", tagged(full)]
+    chain.append(f"zscale=matrix={colour.matrix}:range={colour.range}")
+    if size[0] % 2 or size[1] % 2:
+        chain += [f"format={_full_chroma(pixels)}", f"scale=flags={SCALER}"]
+    return [*chain, f"format={pixels}", tagged(colour)]
+
+
+def resized(size: tuple[int, int]) -> str:
+    """The filter that scales planar RGB to (width, height)."""
+    return f"zscale=w={size[0]}:h={size[1]}:filter=lanczos"
+
+
+def _even_chroma(colour: Colour, pixels: str, size: tuple[int, int], *, alpha: bool) -> list[str]:
+    """Filters that tag frames and bring them into a shape that zscale takes.
+
+    It takes no odd sizes with subsampled chroma, and no tags that it does not know: primaries and
+    transfer are named only where they are converted.
+    """
+    if not colour.hdr:
+        matrix = "gbr" if is_rgb(pixels) else _convertible(colour.matrix)
+        colour = Colour(matrix, colour.range, "unknown", "unknown")
+    subsampled = not is_rgb(pixels) and not is_grey(pixels) and "444" not in pixels
+    if not subsampled or (size[0] % 4 == 0 and size[1] % 4 == 0):  # 4: of 4:1:0 and 4:1:1
+        return [*_plain_rgb(pixels, alpha=alpha), tagged(colour)]
+    return [tagged(colour), f"scale=flags={SCALER}", f"format={_full_chroma(pixels, alpha=alpha)}"]
+
+
+def _plain_rgb(pixels: str, *, alpha: bool) -> list[str]:
+    """The filter that unpacks palettes and odd RGB layouts, exactly."""
+    if not is_rgb(pixels) or pixels.startswith("gbr"):
+        return []
+    deep = any(depth in pixels for depth in ("48", "64", "x2", "f32", "f16", "96", "128"))
+    formats = {(False, False): "rgb24", (False, True): "rgb48le", (True, False): "rgba"}
+    return [f"format={formats.get((alpha, deep), 'rgba64le')}"]
+
+
+def _convertible(matrix: str) -> str:
+    return (
+        matrix if matrix in (*MATRICES, "ycgco") else "bt2020nc" if "bt2020" in matrix else "bt709"
+    )
+
+
+def _full_chroma(pixels: str, *, alpha: bool = False) -> str:
+    """The YUV 4:4:4 format of the same depth."""
+    depth = next((bits for bits in ("16", "14", "12", "10", "9") if bits in pixels[3:]), "")
+    if depth in ("9", "14") and alpha:
+        depth = "16"
+    return f"yuv{'a' if alpha else ''}444p{depth}{'le' if depth else ''}"
 
 
 def tagged(colour: Colour) -> str:
@@ -139,10 +185,6 @@ def is_grey(pixels: str) -> bool:
 
 def _fields(colour: Colour) -> tuple[str, str, str, str]:
     return colour.matrix, colour.range, colour.primaries, colour.transfer
-
-
-def _scale_name(matrix: str) -> str:
-    return "bt2020" if matrix == "bt2020nc" else matrix
 
 
 _FAMILIES = {

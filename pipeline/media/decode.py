@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline.errors import MediaError
 from pipeline.media.bars import brightest, find_bars
-from pipeline.media.colour import SCALER, tagged, to_rgb
+from pipeline.media.colour import SCALER, resized, tagged, to_rgb
 from pipeline.media.geometry import Bars, Geometry, Pixels, plan_geometry
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import SHOW_FRAMES, FrameLog
@@ -144,19 +144,16 @@ def read_frames(clip: Clip) -> FrameReader:
 def _chain(clip: Clip) -> list[str]:
     """The filters from decoded frames to painted ones."""
     info, geometry = clip.info, clip.geometry
-    planar = "gbrp16le" if clip.deep else "gbrp"
     chain = [SHOW_FRAMES, *_selection(clip)]
     if info.interlaced:
         chain.append("bwdif=mode=send_frame:deint=interlaced")
     if clip.rate is not None:
         chain.append(f"fps={clip.rate}")
-    chain += to_rgb(info.colour, info.pixels, alpha=info.alpha, deep=clip.deep)
+    chain += to_rgb(info.colour, info.pixels, info.size, alpha=info.alpha, deep=clip.deep)
     if geometry.crop is not None:
         x, y, width, height = geometry.crop
-        chain += [f"scale=flags={SCALER}:out_range=pc", f"format={planar}"]
         chain.append(f"crop={width}:{height}:{x}:{y}")
-    width, height = geometry.painted
-    return [*chain, f"scale={width}:{height}:flags={SCALER}:out_range=pc"]
+    return [*chain, resized(geometry.painted)]
 
 
 def _selection(clip: Clip) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import ffmpeg
 
-from pipeline.media.colour import SCALER, Colour, from_rgb, stored
+from pipeline.media.colour import Colour, from_rgb, resized, stored
 from pipeline.media.geometry import Pixels, Size
 from pipeline.media.images import write_images
 from pipeline.media.info import VideoInfo
@@ -107,16 +107,17 @@ def _picture(target: Target, timeline: Timeline, info: VideoInfo, output: Output
     padding = (-size[0] % codec.align[0], -size[1] % codec.align[1])
     final = (size[0] + padding[0], size[1] + padding[1])
     colour = stored(info.colour, final, full_range=codec.full_range)
-    chain = [] if size == geometry.canvas else [f"scale={size[0]}:{size[1]}:flags={SCALER}"]
+    chain = ["format=gbrp16le" if timeline.deep else "format=gbrp", resized(size)]
     if any(padding):
-        chain.append("format=gbrp16le" if timeline.deep else "format=gbrp")
         chain.append(f"pad={final[0]}:{final[1]}:0:0")
         chain.append(f"fillborders=right={padding[0]}:bottom={padding[1]}:mode=smear")
     pixels = codec.pixels16 if timeline.deep else codec.pixels8
     if target.codec_name == "gif":
         chain += ["split[a][b]", "[a]palettegen=stats_mode=single[p]", "[b][p]paletteuse=new=1"]
         return _Picture(size, padding, colour, (";".join((",".join([*chain[:-2]]), *chain[-2:])),))
-    return _Picture(size, padding, colour, (*chain, *from_rgb(colour, pixels)))
+    return _Picture(
+        size, padding, colour, (*chain, *from_rgb(colour, pixels, final, deep=timeline.deep))
+    )
 
 
 def _picture_notes(target: Target, timeline: Timeline, picture: _Picture) -> tuple[str, ...]:

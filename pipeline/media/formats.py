@@ -107,7 +107,7 @@ CODECS = MappingProxyType(
         "gif": Codec("gif", "pal8", "pal8", _options()),
         "png": Codec("png", "rgb24", "rgb48be", _options()),
         "tiff": Codec("tiff", "rgb24", "rgb48le", _options(compression_algo="deflate")),
-        "jpeg": Codec("mjpeg", "yuvj444p", "yuvj444p", _options(**{"q:v": "2"})),
+        "jpeg": Codec("mjpeg", "yuv444p", "yuv444p", _options(**{"q:v": "2"})),
     }
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import ffmpeg
 
 from pipeline.errors import MediaError
-from pipeline.media.colour import SCALER
+from pipeline.media.colour import Colour, from_rgb, resized
 from pipeline.media.geometry import Pixels
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import compiled
@@ -18,6 +18,8 @@ from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.raw import feed
 from pipeline.media.timing import Timeline
 from pipeline.sections import OutputConfig
+
+JPEG = Colour("bt470bg", "pc", "bt709", "iec61966-2-1")
 
 
 def write_images(
@@ -55,10 +57,11 @@ def _encode(
     codec, geometry = target.codec, timeline.geometry
     size = geometry.input if output.size == "input" else geometry.canvas
     pixels = codec.pixels16 if timeline.deep else codec.pixels8
+    planar = "format=gbrp16le" if timeline.deep else "format=gbrp"
     options = {"c:v": codec.encoder, **codec.options, "fflags": "+bitexact", "flags:v": "+bitexact"}
     graph = ffmpeg.input("pipe:0", format="nut").output(
         f"file:{str(folder.resolve()).replace('%', '%%')}/%09d",
-        vf=f"scale={size[0]}:{size[1]}:flags={SCALER}:out_range=pc,format={pixels}",
+        vf=",".join([planar, resized(size), *from_rgb(JPEG, pixels, size, deep=timeline.deep)]),
         fps_mode="passthrough",
         format="image2",
         start_number=0,

@@ -28,7 +28,7 @@ def clip_notes(
     if info.colour.hdr:
         notes.append(f"HDR ({info.colour.hdr}) is tone-mapped to BT.709")
     if info.alpha:
-        notes.append("transparent parts are composited on black")
+        notes.append("alpha: what is transparent is composited on black")
     if info.interlaced:
         notes.append("interlaced frames are deinterlaced (bwdif), one frame each")
     if info.size != info.stored:
