@@ -161,6 +161,15 @@ def test_frames_of_the_clip_are_counted_before_its_rate_changes(
     assert frames == [colours.index("blue")]
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".avi", ".gif"])
+@pytest.mark.parametrize("keys", [{}, {"start": "6f"}, {"frame_rate": 10}])
+def test_frames_of_every_container(two_colours: Path, suffix: str, keys: dict[str, Any]) -> None:
+    path = two_colours.with_suffix(suffix)
+    ffmpeg("-i", two_colours, *(("-c:v", "libx264", "-bf", "3") if suffix != ".gif" else ()), path)
+    colours, frames = read(path, ["13f"], **keys)
+    assert frames == [colours.index("blue")]
+
+
 @pytest.fixture
 def two_colours(tmp_path: Path) -> Path:
     path = tmp_path / "two.mp4"
