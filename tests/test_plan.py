@@ -1,0 +1,77 @@
+"""What `brushflow plan` says, and that its estimate moves with what a run costs."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import Result
+
+from pipeline.plan import Calibration, duration, estimate
+from pipeline.schedule import Step
+from pipeline.sections import OptimizerConfig, RunConfig
+
+STEPS = [Step(0, 0, "content")] + [Step(n, 0, "warped", (n - 1,), (n - 1,)) for n in range(1, 5)]
+SPEED = Calibration(evaluation=2.0, first=3.0, later=5.0)
+
+
+def seconds(size: tuple[int, int] = (320, 180), **keys: int) -> float:
+    return estimate(RunConfig(optimizer=OptimizerConfig(**keys)), STEPS, size, SPEED)
+
+
+def test_the_estimate_in_closed_form() -> None:
+    found = seconds(first_iterations=9, iterations=4, coarsest=0)
+    assert found == (10 * 2.0 + 3.0) + 4 * (5 * 2.0 + 5.0)
+    # 640x360 has one coarser scale, of a quarter of the pixels.
+    coarse = seconds((640, 360), first_iterations=9, iterations=4, coarsest=128)
+    assert coarse == (10 * 1.25 * 2.0 + 3.0) + 4 * (5 * 2.0 + 5.0)
+    assert estimate(RunConfig(), [], (320, 180), SPEED) == 0
+
+
+def test_it_grows_with_the_iterations() -> None:
+    assert seconds(iterations=40) - seconds(iterations=20) == 4 * 20 * 2.0
+    assert seconds(first_iterations=400) > seconds(first_iterations=100)
+
+
+def test_durations_as_people_say_them() -> None:
+    assert [duration(s) for s in (7.4, 89, 600, 12000)] == ["7 s", "89 s", "10 min", "3 h 20 min"]
+
+
+def plan(brushflow: Callable[..., Result], clip: Path, painting: Path, output: Path) -> Result:
+    return brushflow("plan", "--input", clip, "--style", painting, "--output", output)
+
+
+def test_a_plan_of_a_clip(
+    brushflow: Callable[..., Result],
+    paint: Callable[..., Result],
+    clip: Path,
+    painting: Path,
+    tmp_path: Path,
+) -> None:
+    quick = [f"--set=optimizer.{key}" for key in ("first_iterations=3", "iterations=2")]
+    quick.append("--set=optimizer.coarsest=0")
+    named = ("--input", clip, "--style", painting, "--output", tmp_path / "out.mp4")
+    result = brushflow("plan", *named, *quick)
+    assert result.exit_code == 0, result.stderr
+    for words in ("1, with 6 frames of 64x48", "0 of 6 steps", "time:   about", "GB are free"):
+        assert words in result.stdout
+    assert (tmp_path / "out.shots.png").exists()
+    assert not (tmp_path / "out.mp4").exists()
+    extracted = sorted((tmp_path / "out.mp4.work" / "frames").glob("*.png"))
+    assert paint(clip, "--frames", "0:2").exit_code == 0
+    assert "2 of 6 steps" in brushflow("plan", *named, *quick).stdout
+    assert extracted == sorted((tmp_path / "out.mp4.work" / "frames").glob("*.png"))
+
+
+def test_a_plan_refuses_what_the_disk_cannot_hold(
+    brushflow: Callable[..., Result],
+    clip: Path,
+    painting: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000_000))
+    result = plan(brushflow, clip, painting, tmp_path / "out.mp4")
+    assert result.exit_code == 2
+    assert "GB free" in result.stderr
