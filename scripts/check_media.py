@@ -167,7 +167,7 @@ def _judge_picture(row: Row, before: Reference, after: Reference, info: media.Vi
             if given not in (2, 0) and given != kept:
                 row.wrong("the output has other tags")
                 break
-    if hdr and after.tags[:3] != (1, 1, 1):
+    if hdr and after.yuv and after.tags[:3] != (1, 1, 1):
         row.wrong("HDR, and the output is not BT.709")
     if len(before.grids) == len(after.grids) > 0:
         _judge_colours(row, before, after, hdr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -56,13 +56,9 @@ class Geometry:
         whole[y : y + high, x : x + wide] = pixels
         return whole
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON data."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Geometry:
-        """The inverse of `to_json`."""
+        """Out of plain JSON data, as `dataclasses.asdict` and JSON leave it."""
         fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
         }

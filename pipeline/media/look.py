@@ -28,7 +28,7 @@ _COLOUR = re.compile(
 _TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
 _ROTATION = re.compile(r"[Dd]isplay ?[Mm]atrix: rotation of (-?[\d.]+|nan) degrees")
 _DECODED = re.compile(
-    r"Input stream .*\(video\): (\d+) packets read .*; (\d+) frames decoded; (\d+) dec"
+    r"Input stream .*\(video\): (\d+) packets read .*; \d+ frames decoded; (\d+) dec"
 )
 
 
@@ -54,7 +54,7 @@ class FrameLog:
         self.time_base: Fraction | None = None
         self.rotation = 0.0
         self.interlaced = False
-        self.packets = self.decoded = self.failed = 0
+        self.packets = self.failed = 0
         self.trouble: list[Fraction] = []
 
     def __call__(self, level: str, text: str) -> None:
@@ -67,7 +67,7 @@ class FrameLog:
         elif self.first is None and (found := _ROTATION.search(text)):
             self.rotation = float(found[1])
         elif found := _DECODED.search(text):
-            self.packets, self.decoded, self.failed = (int(number) for number in found.groups())
+            self.packets, self.failed = int(found[1]), int(found[2])
         elif level == "error" and len(self.trouble) < 1000:
             self.trouble.append(self._now())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -97,9 +98,7 @@ def _describe(
     first = log.first
     assert first is not None
     assert log.time_base is not None
-    quarter = round(log.rotation / 90) % 2 == 1 if log.rotation == log.rotation else False
     stored = stream.stored or first.size
-    transposed = quarter if stored[0] == stored[1] else first.size == stored[::-1]
     colour, assumed = complete(log.colour, stored, first.pixels)
     start = (first.pts or 0) * log.time_base
     image = source.images is None and container.name in (*IMAGE_DEMUXERS, "ico", "fits")
@@ -112,7 +111,7 @@ def _describe(
         size=first.size,
         stored=stored,
         rotation=f"{log.rotation:g}",
-        transposed=transposed,
+        transposed=_transposed(log, stored, first.size),
         pixel_aspect=first.pixel_aspect,
         pixels=first.pixels,
         bits=_bits(first.pixels),
@@ -134,6 +133,13 @@ def _describe(
         stream_tags=stream.tags,
         still=image and len(log.recent) == 1,
     )
+
+
+def _transposed(log: FrameLog, stored: tuple[int, int], upright: tuple[int, int]) -> bool:
+    """Whether rows became columns on the way upright."""
+    if stored[0] != stored[1]:
+        return upright == stored[::-1]
+    return not math.isnan(log.rotation) and round(log.rotation / 90) % 2 == 1
 
 
 def _zero(container: _Container, start: Fraction) -> Fraction:
