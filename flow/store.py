@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from flow.atomic import write_atomic
 from flow.errors import FlowError
 from flow.estimators import Estimator
 from flow.files import (
@@ -20,7 +21,6 @@ from flow.files import (
     encode_flo,
     encode_weight,
     read_flow,
-    write_atomic,
 )
 from flow.occlusion import Check
 

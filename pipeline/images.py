@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch.nn import functional as F
 
-from flow.files import write_atomic
+from flow.atomic import write_atomic
 from pipeline.errors import MediaError
 
 Pixels = NDArray[Any]  # (H, W, 3) uint8 or uint16, RGB

@@ -47,6 +47,8 @@ def extract(clip: media.Clip, work: WorkDir, bar: Bar) -> media.Timeline:
         for frame in bar(reader, "extract", clip.frames):
             png = images.write_pixels(work.frame(len(hashes)), frame.pixels)
             hashes.append(hashlib.sha256(png).hexdigest())
+    for note in reader.timeline.notes:
+        logger.warning("%s", note)
     work.finish_frames(reader.timeline.to_json(), hashes)
     return reader.timeline
 

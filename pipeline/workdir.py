@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flow.atomic import write_atomic
 from flow.faults import fault_point
-from flow.files import write_atomic
 from pipeline.claims import claims, file_hash
 from pipeline.config import dump_config
 from pipeline.errors import NO_SPACE, WorkDirError

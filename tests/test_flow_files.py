@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import struct
 from pathlib import Path
 
@@ -127,27 +125,3 @@ def test_other_images_are_no_weights() -> None:
         files.decode_weight(kitti_bytes(np.zeros((2, 2, 3), np.uint16)))
     with pytest.raises(FlowError, match="damaged PNG"):
         files.decode_weight(b"P5 2 2 255 ....")
-
-
-def test_write_atomic_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "a.bin"
-    files.write_atomic(path, b"old")
-    files.write_atomic(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_write_atomic_keeps_the_old_on_a_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "a.bin"
-    files.write_atomic(path, b"old")
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        files.write_atomic(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]

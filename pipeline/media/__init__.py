@@ -1,6 +1,7 @@
 """Video in and video out: the only home of ffmpeg."""
 
-from pipeline.media.decode import Clip, Frame, FrameReader, plan_clip, read_frames
+from pipeline.media.clip import Clip
+from pipeline.media.decode import Frame, FrameReader, plan_clip, read_frames
 from pipeline.media.encode import write_video
 from pipeline.media.info import Track, VideoInfo
 from pipeline.media.moments import run_frames

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import ffmpeg
 
+from flow.atomic import sync_folder
 from pipeline.errors import MediaError
 from pipeline.media.colour import Colour, from_rgb, resized
 from pipeline.media.geometry import Pixels
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import compiled
-from pipeline.media.output import Target, replacing, sync_folder
+from pipeline.media.output import Target, replacing
 from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.raw import feed
 from pipeline.media.timing import Timeline

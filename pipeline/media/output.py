@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flow.atomic import sync_folder
 from pipeline.errors import MediaError
 from pipeline.media.formats import CODECS, CONTAINERS, STILLS, Codec, Container
 from pipeline.media.process import shown
@@ -153,14 +154,3 @@ def _same(source: Path, target: Path) -> bool:
         return source.samefile(target)
     except OSError:
         return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's names to the disk, where folders can be opened (flow.files needs torch)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,47 @@
+"""The atomic write under every file that we keep."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from flow.faults import fault_point
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds either its old content or all of the new, at any kill.
+
+    The bytes go to a hidden neighbour, are fsynced and renamed; then the folder is fsynced, so
+    that the name survives a power loss too (on systems that can fsync a folder).
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the neighbour is removed.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fault_point("written")
+        part.replace(path)
+        fault_point("renamed")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's names to the disk; does nothing where no folder can be opened (Windows)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

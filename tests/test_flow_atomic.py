@@ -1,0 +1,33 @@
+"""The atomic write: the old content or the new, never a part."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from flow.atomic import write_atomic
+
+
+def test_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_atomic(path, b"old")
+    write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_keeps_the_old_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bin"
+    write_atomic(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
