@@ -38,7 +38,7 @@ app = typer.Typer(
 )
 
 ConfigArgument = Annotated[
-    Path | None, typer.Argument(metavar="[CONFIG]", help="The run's config file (TOML).")
+    Path | None, typer.Argument(metavar="CONFIG", help="The run's config file (TOML).")
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -59,7 +59,7 @@ OverwriteOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 
 
-@app.command()
+@app.command(short_help="Paint a clip; the same command again goes on.")
 def run(
     config: ConfigArgument = None,
     settings: SetOption = None,
@@ -95,7 +95,7 @@ def run(
             _tell(opened.run(), quiet)
 
 
-@app.command()
+@app.command(short_help="Write the video of what is painted so far.")
 def encode(
     config: ConfigArgument = None,
     settings: SetOption = None,
@@ -114,7 +114,7 @@ def encode(
             _tell(opened.encode(), quiet)
 
 
-@app.command()
+@app.command(short_help="What a run will cost: time, memory, disk; its shots.")
 def plan(
     config: ConfigArgument = None,
     settings: SetOption = None,
@@ -134,7 +134,7 @@ def plan(
                 sys.stdout.write(line + "\n")
 
 
-@app.command()
+@app.command(short_help="Variants of single frames on one sheet.")
 def preview(
     config: ConfigArgument = None,
     settings: SetOption = None,
@@ -179,13 +179,13 @@ def preview(
             sys.stdout.write(f"preview: {path}\n")
 
 
-@app.command("config")
+@app.command("config", short_help="Print every key with its default and meaning.")
 def show_config() -> None:
     """Print every key with its default and its meaning: a config file to start from."""
     sys.stdout.write(annotated_defaults())
 
 
-@app.command()
+@app.command(short_help="What would be used here, and whether it works.")
 def doctor() -> None:
     """Say what would be used on this machine, and try whether each part works."""
     from pipeline.doctor import examine
