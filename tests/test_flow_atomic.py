@@ -17,6 +17,13 @@ def test_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "ours.bin", b"")
+    (tmp_path / "usual.bin").write_bytes(b"")
+    assert (tmp_path / "ours.bin").stat().st_mode == (tmp_path / "usual.bin").stat().st_mode
+
+
 def test_keeps_the_old_on_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
