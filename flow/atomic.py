@@ -18,7 +18,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the neighbour is removed.
     """
-    # Not by tempfile, whose files nobody else may read: these are the user's, with the usual rights.
+    # Not by tempfile: nobody else may read its files, and these have the usual rights.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
