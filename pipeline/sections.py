@@ -84,7 +84,7 @@ class StyleConfig(Section):
 
     path: AnyPath | None = None
     """The painting: any image file."""
-    weight: Weight = 300.0
+    weight: Weight = 1000.0
     """β: weight of the style loss."""
     scale: float = Field(default=1.0, gt=0, le=16, allow_inf_nan=False)
     """The painting's size against the frame's, as a ratio of sides: larger, larger strokes."""
@@ -105,7 +105,7 @@ class StyleConfig(Section):
 class ContentConfig(Section):
     """How strongly the clip's own shapes are kept."""
 
-    weight: Weight = 8.0
+    weight: Weight = 5.0
     """α: weight of the content loss."""
     layers: Layers = ("relu4_2",)
     """The VGG-19 layers whose features are matched."""
@@ -123,7 +123,7 @@ class TvConfig(Section):
 class TemporalConfig(Section):
     """What holds the painting still from frame to frame."""
 
-    weight: Weight = 1000.0
+    weight: Weight = 2000.0
     """γ: weight of the temporal consistency loss."""
     offsets: Offsets = (1,)
     """Which earlier frames each frame is held to: [1], or [1, 2, 4] for long-term consistency."""
