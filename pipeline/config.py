@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +21,19 @@ from pipeline.sections import RunConfig, marker, sections
 
 T = TypeVar("T")
 Tables = dict[str, dict[str, Any]]
+# What a key takes whose type is a pattern, in words.
+FORMS = {
+    "flow.files": "a pattern with two numbers, i and j, like flow/%06d_%06d.flo",
+    "run.device": "auto, cpu, cuda, cuda:N, mps",
+}
 
 
 def load_config(path: Path | None, overrides: Iterable[tuple[str, Any]] = ()) -> RunConfig:
     """Read a config file and apply overrides `("section.key", value)` in order.
 
     Paths in the file are relative to its folder, paths in overrides to the current one; both come
-    out absolute. Without a file the defaults are the base.
+    out absolute. Without a file the defaults are the base. Python modules in these folders can be
+    imported from then on, for the parts that are the user's own.
 
     Raises:
         ConfigError: no such file, not TOML, an unknown key or a wrong value; one line.
@@ -35,9 +43,12 @@ def load_config(path: Path | None, overrides: Iterable[tuple[str, Any]] = ()) ->
     if path is not None:
         tables = _resolve_paths(_read_toml(path), path.resolve().parent)
         origin = {f"{table}.{key}": str(path) for table, keys in tables.items() for key in keys}
+    for folder in (Path.cwd(), *([path.resolve().parent] if path is not None else [])):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))  # at the end, so that nothing installed is hidden
     for name, value in overrides:
+        check_name(name, "--set")
         section, _, key = name.partition(".")
-        _check_key(section, key, "--set")
         origin[name] = "--set"
         tables.setdefault(section, {})[key] = _resolve_path(section, key, value, Path.cwd())
     try:
@@ -49,16 +60,40 @@ def load_config(path: Path | None, overrides: Iterable[tuple[str, Any]] = ()) ->
 def parse_override(text: str) -> tuple[str, Any]:
     """Read the `temporal.weight=2e3` of `--set`; the value is TOML, or else a bare string.
 
+    A date or a time stays as it was typed, and so does all that names a file, but for quotes.
+
     Raises:
         ConfigError: no `=`.
     """
-    name, equals, value = text.partition("=")
+    name, equals, typed = (part.strip() for part in text.partition("="))
     if not equals:
         raise ConfigError(f"--set {text}: give it as section.key=value, like temporal.weight=2e3")
     try:
-        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+        value = tomllib.loads(f"value = {typed}")["value"]
     except tomllib.TOMLDecodeError:
-        return name.strip(), value
+        return name, typed
+    section, _, key = name.partition(".")
+    of_path = _is_key(section, key) and marker(section, key, PathKey) is not None
+    keep = isinstance(value, date | time) or (of_path and not isinstance(value, str))
+    return name, typed if keep else value
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse what is not the `section.key` of a key; `where` it was given: --set or --vary.
+
+    Raises:
+        ConfigError: no such section or key, or only one of both.
+    """
+    section, _, key = name.partition(".")
+    if section and key:
+        return _check_key(section, key, where)
+    there = sections()
+    if section in there:
+        hint = f"; [{section}] has the keys {', '.join(there[section].model_fields)}"
+    else:
+        found = [f"{other}.{name}" for other in there if _is_key(other, name)]
+        hint = f"; there is {', '.join(found)}" if found else ", like temporal.weight=2e3"
+    raise ConfigError(f"{where} {name}: give it as section.key=value{hint}")
 
 
 def pick(table: Mapping[str, T], name: str, key: str) -> T:
@@ -73,11 +108,13 @@ def pick(table: Mapping[str, T], name: str, key: str) -> T:
     if not colon:
         raise ConfigError(f'{key}: "{name}" is unknown{_choices(name, table)}')
     try:
-        part: T = getattr(importlib.import_module(module_name), attribute)
-    except ImportError as error:
-        raise ConfigError(f'{key}: cannot import "{module_name}": {error}') from error
-    except AttributeError:
-        raise ConfigError(f'{key}: module "{module_name}" has no "{attribute}"') from None
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f'{key}: cannot import "{module_name}": {reason}') from error
+    if not hasattr(module, attribute):
+        raise ConfigError(f'{key}: module "{module_name}" has no "{attribute}"')
+    part: T = getattr(module, attribute)
     return part
 
 
@@ -122,7 +159,7 @@ def annotated_defaults() -> str:
 
 def _read_toml(path: Path) -> Tables:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -141,18 +178,22 @@ def _read_toml(path: Path) -> Tables:
     return data
 
 
+def _is_key(section: str, key: str) -> bool:
+    return section in sections() and key in sections()[section].model_fields
+
+
 def _check_key(section: str, key: str, where: str) -> None:
     if section not in sections():
         raise ConfigError(f"{where}: [{section}] is unknown{_choices(section, sections())}")
     keys = sections()[section].model_fields
     if key not in keys:
-        elsewhere = [name for name, other in sections().items() if key in other.model_fields]
+        elsewhere = [name for name in sections() if _is_key(name, key)]
         hint = f"; {elsewhere[0]}.{key} exists" if elsewhere else ""
         raise ConfigError(f"{where}: {section}.{key} is unknown{_choices(key, keys)}{hint}")
 
 
-def _choices(given: str, names: Iterable[str]) -> str:
-    names = list(names)
+def _choices(given: str, allowed: Iterable[object]) -> str:
+    names = [str(name) for name in allowed]
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
     guess = f'; did you mean "{near[0]}"?' if near else ""
     return f"{guess} (allowed: {', '.join(names)})"
@@ -171,7 +212,15 @@ def _resolve_path(section: str, key: str, value: Any, base: Path) -> Any:
         return value
     if not str(value):
         raise ConfigError(f"{section}.{key}: an empty path")
-    return str(base / Path(value).expanduser())
+    try:
+        path = str(base / Path(value).expanduser())
+    except RuntimeError:
+        raise ConfigError(f"{section}.{key} = {value!r}: there is no such home folder") from None
+    # The manifest and the resolved config are UTF-8; no file system has a NUL in a name.
+    if "\0" in path or path != path.encode("utf-8", "replace").decode():
+        allowed = "a path is valid UTF-8 without NUL; rename the file or folder"
+        raise ConfigError(f"{section}.{key} = {path!r}: not allowed ({allowed})")
+    return path
 
 
 def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
@@ -183,6 +232,8 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
     if "names" in context:
         given = context.get("given", given)
         reason = "not allowed" + _choices(str(given), context["names"])
+    elif first["type"] == "string_pattern_mismatch":
+        reason = f"not allowed (allowed: {FORMS[name]})"
     elif first["type"] == "literal_error":
         section, key = first["loc"][:2]
         mark = sections()[str(section)].model_fields[str(key)].annotation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +19,9 @@ class Named:
     names: tuple[str, ...]
 
     def __call__(self, value: str) -> str:
-        if value not in self.names and ":" not in value:
-            raise PydanticCustomError("name", "not a name", {"names": self.names})
+        if value not in self.names and not OWN_PART.fullmatch(value):
+            names = (*self.names, "your own module:function")
+            raise PydanticCustomError("name", "not a name", {"names": names})
         return value
 
 
@@ -36,11 +38,16 @@ def named(*names: str) -> Any:
 
 
 def _to_tuple(value: object) -> object:
+    """A list as TOML has it, or a lone value, which is a list of one."""
+    if isinstance(value, str | int | float):
+        return (value,)
     return tuple(value) if isinstance(value, list) else value
 
 
-def _to_path(value: object) -> object:
-    return Path(value) if isinstance(value, str) else value
+def _to_path(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        raise PydanticCustomError("path", "give a path, in quotes")
+    return Path(value)
 
 
 AnyPath = Annotated[Path, BeforeValidator(_to_path), PathKey()]
@@ -50,11 +57,14 @@ Weights = Annotated[tuple[Weight, ...], BeforeValidator(_to_tuple)]
 Offsets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_to_tuple)]
 
 
-def _moment(value: float | str) -> float | str:
-    if isinstance(value, str) and not MOMENT.fullmatch(value):
+def _moment(value: object) -> object:
+    if isinstance(value, time):  # TOML reads a timecode without quotes so
+        return value.isoformat()
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number and not (isinstance(value, str) and MOMENT.fullmatch(value)):
         allowed = 'give seconds (4.64), a timecode ("00:00:04.64") or a frame ("120f")'
         raise PydanticCustomError("moment", allowed)
-    if not isinstance(value, str) and not 0 <= value < 1e9:
+    if isinstance(value, int | float) and not 0 <= value < 1e9:
         raise PydanticCustomError("moment", "give seconds, 0 or more")
     return value
 
@@ -67,9 +77,10 @@ def _rate(value: float | str) -> float | str:
     return value
 
 
+OWN_PART = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 MOMENT = re.compile(r"(\d{1,9}f|(\d{1,5}:)?\d{1,2}:\d{1,2}(\.\d{1,9})?|\d{1,9}(\.\d{1,9})?)")
 RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/([1-9]\d{0,8}))?")
-Moment = Annotated[int | float | str, AfterValidator(_moment)]
+Moment = Annotated[int | float | str, BeforeValidator(_moment)]
 Moments = Annotated[tuple[Moment, ...], BeforeValidator(_to_tuple)]
 Rate = Annotated[int | float | str, AfterValidator(_rate)]
 VGG_LAYERS = tuple(
@@ -81,6 +92,8 @@ VGG_LAYERS = tuple(
 
 
 def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise PydanticCustomError("layers", "name at least one layer (a weight of 0 asks for none)")
     for name in value:
         if name not in VGG_LAYERS:
             raise PydanticCustomError("name", "not a layer", {"names": VGG_LAYERS, "given": name})

@@ -1,5 +1,7 @@
 """The config: strict, helpful, and its documentation equal to the model."""
 
+import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -79,6 +81,45 @@ def test_wrong_values_say_what_is_allowed() -> None:
     assert "finite" in complaint("style.weight=nan")
     assert "section.key=value" in complaint("style.weight")
     assert "as many" in complaint("style.layers=['relu1_1']")
+    assert "allowed: auto, 8, 16" in complaint("run.frame_bits=9")
+    assert complaint("input.start=true").endswith('or a frame ("120f")')
+    assert "no such home folder" in complaint("style.path=~no-such-user/a.jpg")
+
+
+def test_what_a_pattern_allows_is_said_in_words() -> None:
+    assert "allowed: auto, cpu, cuda, cuda:N, mps" in complaint("run.device=gpu")
+    assert "like flow/%06d_%06d.flo" in complaint("flow.files=flow.flo")
+    for name, section in sections().items():
+        for key, text in section.model_json_schema()["properties"].items():
+            if '"pattern"' in json.dumps(text):
+                assert f"{name}.{key}" in config.FORMS
+
+
+def test_a_name_that_is_not_section_dot_key() -> None:
+    line = complaint("weight=5")
+    assert "--set weight: give it as section.key=value" in line
+    for name in ("style.weight", "content.weight", "tv.weight", "temporal.weight"):
+        assert name in line
+    assert "[style] has the keys path, weight" in complaint("style=5")
+    assert "like temporal.weight=2e3" in complaint("wait=5")
+
+
+def test_no_layers_at_all() -> None:
+    assert "at least one layer" in complaint("content.layers=[]")
+    assert "at least one layer" in complaint("style.layers=[]", "style.layer_weights=[]")
+
+
+@pytest.mark.parametrize("name", [":x", ".x:y", "x:", "x:y:z", "1x:y", "x y:z", "x:y.z"])
+def test_own_parts_need_a_name_that_python_can_import(name: str) -> None:
+    assert "your own module:function" in complaint(f"optimizer.name={name}")
+
+
+@pytest.mark.parametrize("path", ["a\0b.mp4", "a\udcff.mp4"])
+@pytest.mark.parametrize("key", ["input.path", "flow.files", "vgg.weights"])
+def test_paths_that_cannot_be_written_down(key: str, path: str) -> None:
+    with pytest.raises(ConfigError, match=r"valid UTF-8 without NUL") as caught:
+        config.load_config(None, [(key, path)])
+    str(caught.value).encode()
 
 
 def test_file_errors_name_the_file(tmp_path: Path) -> None:
@@ -88,6 +129,7 @@ def test_file_errors_name_the_file(tmp_path: Path) -> None:
         ("[style\n", "not valid TOML"),
         ("style = 3\n", "write [style]"),
         ("[style]\nweight = 'x'\n", "style.weight = 'x'"),
+        ("[style]\npath = 3\n", "a path, in quotes"),
     ]:
         path.write_text(text)
         with pytest.raises(ConfigError) as caught:
@@ -123,6 +165,34 @@ def test_overrides_are_toml_or_bare_strings() -> None:
     assert config.parse_override("a.b=c=d.mp4") == ("a.b", "c=d.mp4")
 
 
+def test_times_and_dates_stay_as_they_are_typed() -> None:
+    end = "00:00:04.64"
+    assert config.parse_override(f"input.end={end}") == ("input.end", end)
+    assert load(f"input.end={end}").input.end == end
+    assert load(f"shots.cuts={end}").shots.cuts == (end,)
+    assert load(f"shots.cuts=[{end}, '2f']").shots.cuts == ("00:00:04.640000", "2f")
+
+
+def test_paths_stay_as_they_are_typed() -> None:
+    for typed in ("2024-01-01", "1.50", "1e3", "true", "[1]"):
+        assert load(f"run.work={typed}").run.work == Path.cwd() / typed
+        assert load(f"run.work='{typed}'").run.work == Path.cwd() / typed
+
+
+def test_a_lone_value_is_a_list_of_one() -> None:
+    assert load("shots.cuts=2f").shots.cuts == ("2f",)
+    assert load("content.layers=relu3_1").content.layers == ("relu3_1",)
+    assert load("temporal.offsets=2").temporal.offsets == (2,)
+    one = load("style.layers=relu3_1", "style.layer_weights=0.5").style
+    assert one.layer_weights == (0.5,)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[style]\nweight = 3\n", encoding="utf-8-sig")
+    assert config.load_config(path).style.weight == 3
+
+
 def test_pick_takes_the_users_own() -> None:
     import math
 
@@ -130,6 +200,43 @@ def test_pick_takes_the_users_own() -> None:
     for name, reason in [("math:nothing", "has no"), ("no_such_module:f", "cannot import")]:
         with pytest.raises(ConfigError, match=reason):
             config.pick({}, name, "flow.estimator")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("def (", "SyntaxError"),
+        ("raise SystemExit", "SystemExit"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+    ],
+)
+def test_own_modules_that_fail_are_told_in_one_line(
+    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_part.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match='"failing_part": ') as caught:
+        config.pick({}, "failing_part:f", "flow.check")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_parts_beside_the_config_and_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "part_here.py").write_text("value = 1")
+    (tmp_path / "part_beside.py").write_text("value = 2")
+    (tmp_path / "run.toml").write_text("")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.chdir(tmp_path / "here")
+    installed = list(sys.path)
+    for _ in range(2):
+        config.load_config(tmp_path / "run.toml")
+    assert sys.path == [*installed, str(tmp_path / "here"), str(tmp_path)]
+    assert config.pick({}, "part_here:value", "flow.check") == 1
+    assert config.pick({}, "part_beside:value", "flow.check") == 2
 
 
 def test_fingerprint_holds_what_is_named() -> None:
