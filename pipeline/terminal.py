@@ -38,10 +38,9 @@ def told(quiet: bool, after: str = GO_ON) -> Iterator[None]:
     except (BrushflowError, FlowError) as error:
         _end(str(error), 2)
     except OSError as error:
-        if error.errno not in NO_SPACE:
+        if error.errno not in NO_SPACE and error.filename is None:
             raise
-        what = error.filename or "a file"
-        _end(f"no space left to write {what}: make space; what is done is kept, {GO_ON}", 2)
+        _end(_trouble(error), 2)
     except KeyboardInterrupt:
         _end(f"stopped; {after}", 130)
     except Terminated:
@@ -50,6 +49,14 @@ def told(quiet: bool, after: str = GO_ON) -> Iterator[None]:
         for number, previous in before.items():
             signal.signal(number, previous)
         logger.removeHandler(handler)
+
+
+def _trouble(error: OSError) -> str:
+    """What is wrong with a file, or with its disk."""
+    if error.errno not in NO_SPACE:
+        return f"{error.filename}: {error.strerror}"
+    what = error.filename or "a file"
+    return f"no space left to write {what}: make space; what is done is kept, {GO_ON}"
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,7 +1,14 @@
 """The doctor finds what is broken: each part is broken in turn."""
 
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -12,12 +19,24 @@ from pipeline.cli import app
 from pipeline.sections import ShotsConfig
 from pipeline.shots import DETECTORS, Detector
 
+ROOT = Path(__file__).parent.parent
+
 
 def test_all_is_well_here() -> None:
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0, result.stdout
     assert result.stdout.count("ok  ") == len(doctor.CHECKS)
-    for word in ("torch", "cpu", "cores", "bfloat16", "ffmpeg", "Oxford", "DIS", "PySceneDetect"):
+    for word in (
+        "torch",
+        "cpu",
+        "cores",
+        "bfloat16",
+        "ffmpeg",
+        "OpenCV",
+        "Oxford",
+        "DIS",
+        "PySceneDetect",
+    ):
         assert word in result.stdout
 
 
@@ -31,6 +50,10 @@ def break_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def break_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(torch, "ones", torch.zeros)
+
+
+def break_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delattr(cv2, "setNumThreads")
 
 
 def break_precision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -68,6 +91,7 @@ def break_optimizer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 BREAKS = {
     "versions": break_packages,
     "device": break_device,
+    "threads": break_threads,
     "precision": break_precision,
     "ffmpeg": break_ffmpeg,
     "weights": break_weights,
@@ -99,3 +123,52 @@ def test_a_broken_part_ends_with_code_1(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert result.exit_code == 1
     assert "FAIL  weights" in result.stdout
     assert "1 part does not work" in result.stdout
+
+
+def test_every_dependency_has_its_version_told() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.split("[^a-z0-9-]", line)[0] for line in project["dependencies"]}
+    assert set(doctor.PACKAGES) == needed
+    told = next(doctor.examine()).found
+    assert all(f"{name} {importlib.metadata.version(name)}" in told for name in needed)
+
+
+@pytest.mark.parametrize(
+    ("package", "failing"),
+    [
+        ("av", {"ffmpeg"}),
+        ("cv2", {"threads", "ffmpeg", "flow", "shots"}),
+        ("scenedetect", {"shots"}),
+        ("torch", {"device", "threads", "precision", "ffmpeg", "weights", "flow", "optimizer"}),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_a_finding(
+    package: str, failing: set[str], tmp_path: Path
+) -> None:
+    (tmp_path / f"{package}.py").write_text("raise ImportError('no such\\nlibrary')")
+    done = subprocess.run(
+        [sys.executable, "-c", "from pipeline.cli import main; main()", "doctor"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    *lines, last = done.stdout.splitlines()
+    found = dict(line.split(maxsplit=2)[1::-1] for line in lines)
+    assert set(found) == set(doctor.CHECKS)
+    assert {part for part in found if found[part] == "FAIL"} >= failing
+    assert found["versions"] == "ok"
+    assert "ImportError: no such library" in done.stdout
+    assert "not work" in last
+
+
+def test_threads_are_those_of_opencv_too() -> None:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        for threads in (1, 2):
+            assert machine.set_threads(threads) == threads
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (threads, threads)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
