@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import re
+import zlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -104,13 +105,13 @@ class FlowStore:
         self, path: Path, decode: Callable[[bytes], Tensor], encode: Callable[[], bytes]
     ) -> Tensor:
         try:
-            return self._whole(decode(path.read_bytes()))
+            return self._whole(decode(_checked(path.name, path.read_bytes())))
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
         except FlowError as error:
             logger.warning("%s: %s: computed again", path, error)
         data = encode()
-        write_atomic(path, data)
+        write_atomic(path, data + _checksum(path.name, data))
         return decode(data)
 
     def _whole(self, found: Tensor) -> Tensor:
@@ -154,6 +155,26 @@ class FlowStore:
             found = f"{flow.shape[-1]}x{flow.shape[-2]}"
             raise FlowError(f"{path}: a flow of {found}, but the frames have {width}x{height}")
         return flow
+
+
+def _checksum(name: str, data: bytes) -> bytes:
+    """Four bytes that follow a kept file's own, which other readers of the format pass over.
+
+    Of the name too, so that a file under another's name is found.
+    """
+    return zlib.crc32(name.encode() + data).to_bytes(4, "little")
+
+
+def _checked(name: str, kept: bytes) -> bytes:
+    """A kept file's bytes without their checksum.
+
+    Raises:
+        FlowError: they are not what was written under this name.
+    """
+    data, checksum = kept[:-4], kept[-4:]
+    if _checksum(name, data) != checksum:
+        raise FlowError("damaged")
+    return data
 
 
 def _split(pattern: str) -> tuple[str, str, str, str, str]:

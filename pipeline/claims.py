@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +15,25 @@ from pipeline.sections import RunConfig
 STAGES = {
     "frames": ("input", "run.frame_bits"),
     "shots": ("shots",),
-    "painting": ("style", "content", "tv", "temporal", "flow", "optimizer", "vgg", "run.seed"),
+    "flow": ("flow",),
+    "painting": ("style", "content", "tv", "temporal", "optimizer", "vgg", "run.seed"),
 }
-# These hold a file's name; what counts is the file's content.
-FILES = ("input.path", "style.path", "flow.weights")
+# These hold names of files; what counts is the files' content.
+FILES = ("input.path", "style.path", "flow.files", "flow.weights", "vgg.weights")
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".dpx", ".jp2", ".ppm")
+NUMBER = re.compile(r"%(?:0\d+)?d")
+
+Claims = dict[str, dict[str, Any]]
 
 
-def claims(config: RunConfig) -> dict[str, Any]:
-    """Every value that the painted frames depend on, by its key; files by their content."""
-    values = {
-        key: value for keys in STAGES.values() for key, value in fingerprint(config, *keys).items()
-    }
-    for key in FILES:
-        if values.get(key):
-            values[key] = identity(Path(values[key]))
-    weights = Path(config.vgg.weights)
-    if weights.is_absolute():
-        values["vgg.weights"] = identity(weights)
-    return values
+def claims(config: RunConfig) -> Claims:
+    """Every value that the results depend on, by stage and key; files by their content."""
+    stages = {stage: fingerprint(config, *keys) for stage, keys in STAGES.items()}
+    for values in stages.values():
+        for key in FILES:
+            if values.get(key) and Path(values[key]).is_absolute():
+                values[key] = identity(Path(values[key]))
+    return stages
 
 
 def file_hash(path: Path) -> str | None:
@@ -38,17 +41,29 @@ def file_hash(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def identity(path: Path) -> str:
-    """What tells a file, or the files of a folder or a numbered pattern, from others."""
+def named_files(path: Path) -> list[Path]:
+    """The file at `path`, the images of a folder, or the files of a numbered pattern, in order."""
     if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = (entry for entry in path.iterdir() if entry.suffix.lower() in IMAGES)
+        return sorted(entry for entry in found if not entry.name.startswith("."))
+    if not NUMBER.search(path.name) or not path.parent.is_dir():
+        return []
+    fits = re.compile(r"\d+".join(re.escape(part) for part in NUMBER.split(path.name)))
+    return sorted(entry for entry in path.parent.iterdir() if fits.fullmatch(entry.name))
+
+
+def identity(path: Path) -> str:
+    """What tells the file, or the files, at `path` from others: their names' ends and contents."""
+    files = named_files(path)
+    if not files:
+        return "missing"
+    if files == [path]:
         return f"sha256:{file_hash(path)}"
-    folder = path if path.is_dir() else path.parent
-    files = (
-        sorted(entry for entry in folder.glob("*") if entry.is_file()) if folder.is_dir() else []
-    )
-    listing = [f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}" for entry in files]
-    return f"files:{hashlib.sha256(chr(10).join(listing).encode()).hexdigest()}"
+    listing = b"\n".join(os.fsencode(f"{entry.name} {file_hash(entry)}") for entry in files)
+    return f"files:{hashlib.sha256(listing).hexdigest()}"

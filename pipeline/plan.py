@@ -71,7 +71,7 @@ class Plan:
         )
         if self.memory is not None:
             yield f"memory: about {self.memory / 1e9:.1f} GB at its peak"
-        yield f"disk:   about {self.disk / 1e9:.2f} GB in all, {self.free / 1e9:.1f} GB are free"
+        yield f"disk:   about {self.disk / 1e9:.2f} GB more, {self.free / 1e9:.1f} GB are free"
         yield f"sheet:  {self.sheet} (first, middle, last frame of each shot)"
 
 
@@ -85,7 +85,7 @@ def make_plan(run: Run) -> Plan:
     steps = schedule(shots, run.config.temporal)
     todo = [step for step in steps if not run.work.is_done(step)]
     width, height = run.timeline.geometry.painted
-    disk = preflight.disk_bytes(len(steps), (width, height), run.timeline.deep)
+    disk = preflight.disk_bytes(run.config, len(steps), run.size, run.work)
     return Plan(
         config=run.config,
         shots=shots,
@@ -181,10 +181,12 @@ def _peak_memory(config: RunConfig, pixels: int) -> float | None:
 
 
 def _write_sheet(run: Run, shots: list[Shot]) -> Path:
-    path = run.output.with_name(run.output.stem + ".shots.png")
+    path = preflight.side_path(run.config, "shots", run.options.overwrite, run.work)
 
     def load(number: int) -> images.Pixels:
         return images.read_pixels(run.work.frame(number))
 
-    images.write_pixels(path, shots_sheet(shots, load, run.timeline, run.info.zero))
+    preflight.write_side(
+        path, "shots", shots_sheet(shots, load, run.timeline, run.info.zero), run.work
+    )
     return path

@@ -57,8 +57,10 @@ class Outcome:
 
     def lines(self) -> Iterator[str]:
         """The summary, line by line."""
-        if self.output and not self.painted and not self.encoded:
+        if self.output and not self.painted and not self.encoded and self.done == self.frames:
             yield f"nothing to do: all {self.frames} frames are painted and the video is written"
+        elif self.output and not self.painted and not self.encoded:
+            yield f"nothing to do: the video has the {self.done} frames that are painted"
         else:
             minutes, seconds = divmod(round(self.seconds), 60)
             rest = f", {self.done} are done" if self.done > self.painted else ""
@@ -78,38 +80,51 @@ class Run:
         self.config = config
         self.options = options
         self.began = time.monotonic()
-        clip, painting, output = preflight.required(config)
-        self.output = media.check_output(config.input, config.output).path
+        clip, painting, _ = preflight.required(config)
+        target = media.check_output(config.input, config.output)
+        self.output = target.path
+        root = config.run.work or target.path.with_name(target.path.name + ".work")
+        preflight.check_places(config, root)
+        preflight.check_files(config)
         self.info = media.probe(clip, config.input)
         self.painting = images.read_painting(painting)
-        self.work = WorkDir(config.run.work or output.with_name(output.name + ".work"))
+        self.work = WorkDir(root)
 
     def __enter__(self) -> Run:
-        self.work.open(self.config, self.options.fresh)
+        self.work.open()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.work.close()
 
     def prepare(self) -> list[Shot]:
-        """Extract the frames and find the shots, unless that is done."""
+        """Take the folder, extract the frames and find the shots, unless that is done."""
+        self.work.claim(self.config, self.options.fresh)
         self.stylizer = assemble(self.config, self.work, self.painting)
         kept = self.work.timeline()
         if kept is None:
             clip = media.plan_clip(self.info, self.config.input, self.config.run.frame_bits)
             for note in clip.notes:
                 logger.info("%s", note)
-            preflight.check_space(clip, self.work)
+            size = preflight.Size(*clip.size, clip.deep)
+            preflight.check_space(self.config, clip.frames or 0, size, self.work)
             self.timeline = stages.extract(clip, self.work, self.bar)
         else:
             self.timeline = media.Timeline.from_json(kept)
+        preflight.check_space(self.config, len(self.timeline), self.size, self.work)
         if self.options.until == "frames":
             return []
         return stages.find_shots(self.config, self.work, self.info, self.timeline, self.bar)
 
+    @property
+    def size(self) -> preflight.Size:
+        """What is painted of each frame."""
+        return preflight.Size(*self.timeline.geometry.painted, self.timeline.deep)
+
     def run(self) -> Outcome:
         """All that the options ask for and that is not done yet."""
         preflight.check_overwrite(self.config, self.work, self.options.overwrite)
+        self._sheet_path()
         shots = self.prepare()
         steps = schedule(shots, self.config.temporal)
         outcome = Outcome(self.work.root, frames=len(self.timeline))
@@ -118,6 +133,7 @@ class Run:
             self._flow(wanted)
         elif self.options.until in ("painting", "video"):
             self._paint(wanted, shots, outcome)
+            self._forget_flow(shots, steps)
         outcome.done = sum(self.work.is_done(step) for step in steps)
         if self.options.until == "video" and outcome.done == len(steps):
             self._finish(steps, outcome)
@@ -127,9 +143,13 @@ class Run:
     def encode(self) -> Outcome:
         """The video of what is painted, also of an unfinished run."""
         preflight.check_overwrite(self.config, self.work, self.options.overwrite)
+        self.work.claim(self.config, only_read=True)
         kept, shots = self.work.timeline(), self.work.shots()
         if kept is None or shots is None:
-            raise ConfigError(f"{self.work.root}: nothing is painted there yet: run it first")
+            there = (
+                "frames are missing or damaged" if self.work.records else "nothing is painted yet"
+            )
+            raise ConfigError(f"{self.work.root}: {there}: run it first")
         self.timeline = media.Timeline.from_json(kept)
         steps = schedule(shots, self.config.temporal)
         outcome = Outcome(self.work.root, frames=len(steps))
@@ -160,7 +180,7 @@ class Run:
         return range(first, stop)
 
     def _flow(self, steps: list[Step]) -> None:
-        wanted = pairs(steps)
+        wanted = pairs(step for step in steps if not self.work.is_done(step))
         for now, earlier in self.bar(wanted, "flow", len(wanted)):
             self.stylizer.flows.weight(now, earlier)
 
@@ -171,14 +191,25 @@ class Run:
             return
         if done:
             logger.info("going on: %d of %d frames are painted", done, len(steps))
-        last = {shot.stop - 1: shot for shot in shots}
+        starts = {shot.start for shot in shots}
         with tqdm(total=len(steps), initial=done, unit="frame", desc="paint", **self._look) as bar:
             for step in steps:
+                if step.frame in starts:
+                    self._forget_flow(shots, steps)  # another shot has ended
                 if not self.work.is_done(step):
-                    self._report(self._paint_step(step), outcome, len(steps))
+                    record = self._paint_step(step)
+                    outcome.painted += 1
+                    self._report(record, outcome, done + outcome.painted, len(steps))
                     bar.update()
-                if step.frame in last and self.config.run.keep == "result":
-                    self.stylizer.flows.forget(last[step.frame].start, last[step.frame].stop)
+
+    def _forget_flow(self, shots: list[Shot], steps: list[Step]) -> None:
+        """Remove the flow of finished shots, unless `run.keep` says otherwise."""
+        if self.config.run.keep == "all":
+            return
+        for shot in shots:
+            own = [step for step in steps if shot.start <= step.frame < shot.stop]
+            if len(own) == shot.stop - shot.start and all(map(self.work.is_done, own)):
+                self.stylizer.flows.forget(shot.start, shot.stop)
 
     def _paint_step(self, step: Step) -> Record:
         title, total = f"frame {step.frame}", self.stylizer.iterations(step)
@@ -190,14 +221,13 @@ class Run:
 
             return stages.paint_step(self.stylizer, self.work, step, progress)
 
-    def _report(self, record: Record, outcome: Outcome, total: int) -> None:
+    def _report(self, record: Record, outcome: Outcome, done: int, total: int) -> None:
         """One line a frame where there is no bar; and at once what went wrong with one."""
-        outcome.painted += 1
         if not self._interactive:
             begin, end = sum(record.start.values()), sum(record.end.values())
             logger.info(
                 "frame %d (%d of %d): %d iterations, loss %.4g to %.4g, %.1f s",
-                *(record.frame, outcome.painted, total, record.iterations, begin, end),
+                *(record.frame, done, total, record.iterations, begin, end),
                 record.seconds,
             )
         trouble = stages.problem(record)
@@ -206,11 +236,17 @@ class Run:
             outcome.flagged.append(f"warning: frame {record.frame}: {trouble}")
 
     def _finish(self, steps: list[Step], outcome: Outcome) -> None:
-        outcome.output = self.output
-        outcome.encoded = stages.encode(
-            self.config, self.work, self.info, self.timeline, steps, self.bar
-        )
-        outcome.sheet = stages.sheet(self.config, self.work, steps, outcome.encoded)
+        """The video and its sheet."""
+        film = stages.Film(self.info, self.timeline, steps)
+        outcome.output, outcome.sheet = self.output, self._sheet_path()
+        outcome.encoded = stages.encode(self.config, self.work, film, self.bar)
+        if outcome.sheet:
+            stages.sheet(self.config, self.work, steps, outcome.sheet, outcome.encoded)
+
+    def _sheet_path(self) -> Path | None:
+        if not self.config.output.sheet:
+            return None
+        return preflight.side_path(self.config, "sheet", self.options.overwrite, self.work)
 
     @property
     def _interactive(self) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from flow.faults import fault_point
-from pipeline import images, media, shots
+from pipeline import images, media, preflight, shots
 from pipeline.claims import identity
 from pipeline.config import fingerprint, pick
 from pipeline.errors import MediaError, OptimizationError
@@ -116,14 +116,16 @@ def problem(record: Record) -> str | None:
     return None
 
 
-def encode(
-    config: RunConfig,
-    work: WorkDir,
-    info: media.VideoInfo,
-    timeline: media.Timeline,
-    steps: list[Step],
-    bar: Bar,
-) -> bool:
+@dataclass(frozen=True)
+class Film:
+    """What a video is made from: the clip, its times, and the steps that paint it."""
+
+    info: media.VideoInfo
+    timeline: media.Timeline
+    steps: list[Step]
+
+
+def encode(config: RunConfig, work: WorkDir, film: Film, bar: Bar) -> bool:
     """Write the video, unless it is there, made of these frames with these settings.
 
     Frames that are not painted stand as they were, as far as a painted one comes after them.
@@ -132,52 +134,52 @@ def encode(
         MediaError: nothing is painted yet, or an encoder failed.
     """
     target = media.check_output(config.input, config.output)
-    painted = [work.is_done(step) for step in steps]
-    if not any(painted):
+    place = preflight.written_at(target)
+    done = [step for step in film.steps if work.is_done(step)]
+    if not done:
         raise MediaError(f"{work.root}: no frame is painted yet, there is nothing to encode")
-    made_of = {
-        "painting": work.painting_hash(
-            step for step, done in zip(steps, painted, strict=True) if done
-        ),
-        "options": fingerprint(config, "output"),
-    }
-    written = work.manifest.get("video", {})
-    if written == {**made_of, "identity": identity(target.path)}:
+    made_of = {"painting": work.painting_hash(done), "options": fingerprint(config, "output")}
+    before = work.manifest.get("video", {})
+    count = done[-1].frame + 1
+    if before == {**made_of, "frames": count, "identity": identity(place)}:
         return False
-    count = len(painted) - painted[::-1].index(True)
-    paths = _paths(work, steps[:count], painted)
+    # Noted first: should this be cut short, what lies there then is ours.
+    work.note(encoding=str(place))
+    painted = {step.frame: work.painted(step.result) for step in done}
+    paths = [painted.get(number, work.frame(number)) for number in range(count)]
     pixels = (images.read_pixels(path) for path in bar(paths, "encode", count))
-    notes = media.write_video(target.path, pixels, timeline, info, config.input, config.output)
+    notes = media.write_video(
+        place, pixels, film.timeline, film.info, config.input, config.output
+    )
     for note in notes:
         logger.info("%s", note)
-    missing = painted[:count].count(False)
-    if count < len(steps) or missing:
-        logger.info(
-            "unfinished: the video has %d of %d frames%s",
-            *(count, len(steps), f", {missing} of them as in the clip" if missing else ""),
-        )
     fault_point("encoded")
-    work.note(video={**made_of, "identity": identity(target.path)})
+    _remove_surplus(target, count, before.get("frames", 0))
+    _tell_unfinished(len(film.steps), count, len(done))
+    work.note(video={**made_of, "frames": count, "identity": identity(place)}, encoding=None)
     return True
 
 
-def sheet(config: RunConfig, work: WorkDir, steps: list[Step], anew: bool) -> Path | None:
-    """A row of the clip's frames above a row of the painted ones, beside the output."""
-    output = config.output.path
-    if not config.output.sheet or output is None:
-        return None
-    path = output.with_name(output.stem + ".sheet.png")
-    if path.exists() and not anew:
-        return path
+def sheet(config: RunConfig, work: WorkDir, steps: list[Step], path: Path, anew: bool) -> None:
+    """A row of the clip's frames above a row of the painted ones."""
     done = [step for step in steps if work.is_done(step)]
+    if not done or (path.exists() and not anew):
+        return
     count = min(SHEET_COLUMNS, len(done))
     chosen = [done[(2 * column + 1) * len(done) // (2 * count)] for column in range(count)]
     rows = [[work.frame(step.frame) for step in chosen], [work.painted(s.result) for s in chosen]]
     pixels = [[images.read_pixels(cell) for cell in row] for row in rows]
-    images.write_pixels(path, images.contact_sheet(pixels))
-    return path
+    preflight.write_side(path, "sheet", images.contact_sheet(pixels), work)
 
 
-def _paths(work: WorkDir, steps: list[Step], painted: list[bool]) -> Iterator[Path]:
-    for step, done in itertools.zip_longest(steps, painted[: len(steps)]):
-        yield work.painted(step.result) if done else work.frame(step.frame)
+def _remove_surplus(target: media.Target, count: int, before: int) -> None:
+    """Remove the single frames that a longer video of ours left behind its end."""
+    if target.pattern:
+        for number in range(count, before):
+            (target.path / (target.pattern % number)).unlink(missing_ok=True)
+
+
+def _tell_unfinished(frames: int, count: int, done: int) -> None:
+    if done < frames:
+        as_they_were = f", {count - done} of them as in the clip" if count > done else ""
+        logger.info("unfinished: the video has %d of %d frames%s", count, frames, as_they_were)

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flow.atomic import write_atomic
+from flow.atomic import sync_folder, write_atomic
 from flow.faults import fault_point
-from pipeline.claims import claims, file_hash
+from pipeline.claims import Claims, claims, file_hash
 from pipeline.config import dump_config
 from pipeline.errors import NO_SPACE, WorkDirError
 from pipeline.guard import Guard
 from pipeline.schedule import Source, Step
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
+
+# What each stage makes, and what follows from it.
+PAINTED = ("record.jsonl", "stylized")
+MADE_BY = {
+    "frames": ("frames", "frames.json", "shots.json", "flow", *PAINTED),
+    "shots": ("shots.json", *PAINTED),
+    "flow": ("flow", *PAINTED),
+    "painting": PAINTED,
+}
+OWN = {name for names in MADE_BY.values() for name in names}
 
 
 @dataclass(frozen=True)
@@ -66,18 +77,17 @@ class WorkDir:
         """The painted frame."""
         return self.root / "stylized" / f"pass_{source.pass_index:02d}" / f"{source.frame:06d}.png"
 
-    def open(self, config: RunConfig, fresh: bool = False) -> None:
-        """Make the folder or go on in it, hold it, and write the resolved config there.
+    def open(self) -> None:
+        """Make the folder or go on in it, hold it, and read what it knows.
 
         Raises:
-            WorkDirError: not writable; held by another process; somebody else's; or of a run that
-                differs, naming the keys.
+            WorkDirError: not writable, held by another process, or somebody else's.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self._refuse_strangers()
             self._guard.take()
-            self._open(config, fresh)
+            self._load()
         except OSError as error:
             self._guard.release()
             if error.errno in NO_SPACE:
@@ -90,14 +100,38 @@ class WorkDir:
             self._guard.release()
             raise
 
-    def _open(self, config: RunConfig, fresh: bool) -> None:
-        for part in self.root.rglob(".*.part"):
-            part.unlink()  # what a killed process was writing
+    def claim(self, config: RunConfig, fresh: bool = False, only_read: bool = False) -> None:
+        """Take the folder for a config, and write that there, resolved.
+
+        What an earlier config left and this one does not share is removed, as long as nothing is
+        painted (or if `fresh`); painted frames are never removed unasked, nor anything if
+        `only_read`.
+
+        Raises:
+            WorkDirError: the painted frames are of a run that differs; names the keys.
+        """
+        wanted, before = claims(config), self.manifest.get("made_with")
         if fresh:
-            self._clear(keep=("video",))
-        self._load()
-        self._claim(config)
-        write_atomic(self.config, dump_config(config).encode())
+            self._remove(OWN)
+        elif before is None and self.records:
+            raise WorkDirError(f"{self._manifest_path}: damaged: give --fresh to start anew there")
+        elif before is not None:
+            changed = [key for key in _flat(wanted) if _flat(before).get(key) != _flat(wanted)[key]]
+            if changed and (self.records or only_read):
+                raise WorkDirError(
+                    f"{self.root} holds a run that differs in {', '.join(changed)}: give --fresh "
+                    "to start anew there, or another --output, or the old values to go on"
+                )
+            self._remove(
+                name
+                for stage, names in MADE_BY.items()
+                if any(_flat(before).get(key) != value for key, value in wanted[stage].items())
+                for name in names
+            )
+        if not only_read:
+            self._sweep()
+            self.note(made_with=wanted)
+            write_atomic(self.config, dump_config(config).encode())
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -110,13 +144,19 @@ class WorkDir:
 
     def start_frames(self) -> None:
         """Make the folder of frames, without what an unfinished extraction left."""
-        shutil.rmtree(self.root / "frames", ignore_errors=True)
+        self._remove(("frames", self._frames_path.name, self._shots_path.name))
         (self.root / "frames").mkdir()
+        sync_folder(self.root)
 
     def finish_frames(self, timeline: dict[str, Any], hashes: list[str]) -> None:
         """All frames are there; keep when each is shown, and its hash."""
         self._frame_hashes = hashes
         write_atomic(self._frames_path, _json({"timeline": timeline, "sha256": hashes}))
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether the clip's frames were all extracted."""
+        return self._frames_path.exists()
 
     def timeline(self) -> dict[str, Any] | None:
         """What `finish_frames` kept, where every frame's file still has its hash; else None."""
@@ -131,9 +171,9 @@ class WorkDir:
         return timeline
 
     def shots(self) -> list[Shot] | None:
-        """The shots, if they were found before."""
-        kept = _read_json(self._shots_path)
-        return None if kept is None else [Shot(**shot) for shot in kept]
+        """The shots, if they were found before, of just the frames that there are."""
+        found = [Shot(**shot) for shot in _read_json(self._shots_path) or ()]
+        return found if found and found[-1].stop == len(self._frame_hashes) else None
 
     def finish_shots(self, shots: Iterable[Shot]) -> None:
         """Keep the shots."""
@@ -160,12 +200,17 @@ class WorkDir:
         """Keep a painted frame, then the line that says so."""
         source = Source(record.frame, record.pass_index)
         path = self.painted(source)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            for folder in (path.parent.parent, self.root):
+                sync_folder(folder)
         write_atomic(path, png)
         with self._record_path.open("ab") as file:
             if file.tell() and not self._ends_a_line():
                 file.write(b"\n")  # a kill or a full disk cut the line before short
             file.write(json.dumps(asdict(record)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
         fault_point("recorded")
         self.records[source] = record
         self._verified[source] = record.sha256
@@ -201,34 +246,36 @@ class WorkDir:
                 continue  # cut short by a kill: that frame is painted again
             self.records[Source(record.frame, record.pass_index)] = record
 
-    def _claim(self, config: RunConfig) -> None:
-        """Take the folder for this config, or refuse where it was another's."""
-        wanted = claims(config)
-        before = self.manifest.get("made_with", wanted)
-        changed = [key for key in wanted if before.get(key) != wanted[key]]
-        if changed and self.records:
-            raise WorkDirError(
-                f"{self.root} holds a run that differs in {', '.join(changed)}: give --fresh to "
-                "start anew there, or another --output, or the old values to go on"
-            )
-        if changed:
-            self._clear(keep=("video",))  # nothing is lost but what is quickly made again
-        self.note(made_with=wanted)
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove some of our own files and folders, the records first, and what we know of them.
 
-    def _clear(self, keep: tuple[str, ...]) -> None:
-        """Remove all that an earlier run left, save some of what the manifest knows.
-
-        The manifest goes last: should this be cut short, it still says whose the rest was.
+        Whatever else lies in the folder stays. Should this be cut short, the manifest still says
+        of which config the rest was.
         """
-        manifest = _read_json(self._manifest_path) or {}
-        self._record_path.unlink(missing_ok=True)
-        for path in self.root.iterdir():
-            if path.is_dir():
+        names = sorted(set(names), key=lambda name: name != self._record_path.name)
+        for name in names:
+            path = self.root / name
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            elif path != self._manifest_path and not path.name.startswith("."):
-                path.unlink()
-        self.manifest = {}
-        self.note(**{key: manifest[key] for key in keep if key in manifest})
+            else:
+                path.unlink(missing_ok=True)
+        if self._record_path.name in names:
+            self.records.clear()
+            self._verified.clear()
+            for key in ("precision", "threads"):
+                self.manifest.pop(key, None)
+
+    def _sweep(self) -> None:
+        """Remove what a killed process was writing."""
+        for folder in (self.root, self.root / "frames", self.flow):
+            for part in folder.glob(".*.part"):
+                part.unlink()
+        for part in (self.root / "stylized").glob("*/.*.part"):
+            part.unlink()
+
+
+def _flat(stages: Claims) -> dict[str, Any]:
+    return {key: value for values in stages.values() for key, value in values.items()}
 
 
 def _json(value: Any) -> bytes:

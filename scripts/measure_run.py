@@ -35,8 +35,9 @@ def open_run(folder: Path) -> tuple[WorkDir, Stylizer]:
     """A finished run's folder, and the stylizer that its kept config describes."""
     config = load_config(folder / "config.toml")
     work = WorkDir(folder)
-    work.open(config)
+    work.open()
     work.close()
+    assert work.timeline() is not None
     assert config.style.path is not None
     return work, assemble(config, work, images.read_painting(config.style.path))
 
@@ -93,8 +94,9 @@ def main() -> None:
     }
     if options.independent:
         other = WorkDir(options.independent)
-        other.open(load_config(options.independent / "config.toml"))
+        other.open()
         other.close()
+        assert other.timeline() is not None
         theirs = warping_errors(other, store)
         common = sorted(set(errors) & set(theirs))
         figures["pairs_compared"] = len(common)

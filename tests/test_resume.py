@@ -188,6 +188,7 @@ def test_damage_in_the_clips_frames_and_lost_flow_are_mended(
     assert flows
     flows[0].unlink()
     flows[1].write_bytes(flows[1].read_bytes()[:50])
+    flows[2].write_bytes(flows[3].read_bytes())
     (work / "frames" / "000005.png").write_bytes(b"")
     assert case.run(output, "--set", "run.keep=all").returncode == 0
     assert results(output) == whole

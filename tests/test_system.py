@@ -314,12 +314,93 @@ def test_a_folder_without_the_right_to_write(
     assert "cannot be written" in one_line(paint(clip))
 
 
-def test_help_names_every_command(brushflow: Brushflow) -> None:
-    text = brushflow("--help").stdout
-    for command in ("run", "config", "doctor"):
-        assert f"  {command} " in text
-    assert "--set" in brushflow("run", "--help").stdout
-    assert brushflow("--version").stdout.startswith("brushflow ")
+def test_folders_and_patterns_of_images_in_and_out(paint: Brushflow, tmp_path: Path) -> None:
+    """Twice each: what a run wrote must not look like another's, nor like another input."""
+    (tmp_path / "in").mkdir()
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=48x32", "-frames:v", 3, tmp_path / "in" / "%04d.png")
+    pattern = tmp_path / "in" / "%04d.png"
+    for clip, output in [
+        (tmp_path / "in", tmp_path / "folder"),
+        (pattern, tmp_path / "pattern" / "%03d.jpg"),
+        (pattern, tmp_path / "in" / "out.mp4"),
+    ]:
+        first, second = paint(clip, output=output), paint(clip, output=output)
+        assert first.exit_code == 0, first.stderr
+        assert second.exit_code == 0, second.stderr
+        assert "nothing to do" in second.stdout
+    assert sorted(path.name for path in (tmp_path / "pattern").iterdir()) == [
+        "000.jpg",
+        "001.jpg",
+        "002.jpg",
+    ]
+    assert "input's own folder" in one_line(
+        paint(tmp_path / "in", output=tmp_path / "in" / "2.mp4")
+    )
+
+
+def test_a_shorter_run_leaves_no_frame_of_the_longer(
+    paint: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    assert paint(clip, output=tmp_path / "out").exit_code == 0
+    shorter = paint(clip, "--fresh", "--set", "input.end=2f", output=tmp_path / "out")
+    assert shorter.exit_code == 0, shorter.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_flow_goes_with_its_shot(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
+    flow = tmp_path / "out.mp4.work" / "flow"
+    assert paint(clip, "--until", "flow").exit_code == 0
+    assert list(flow.glob("*.flo"))
+    assert paint(clip).exit_code == 0
+    assert not list(flow.glob("*"))
+    assert paint(clip, "--until", "flow").exit_code == 0
+    assert not list(flow.glob("*"))
+
+
+def test_a_sheet_of_somebody_elses_is_left_alone(
+    paint: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "out.sheet.png"
+    theirs.write_bytes(b"precious")
+    assert "out.sheet.png exists and is not of this run" in one_line(paint(clip))
+    assert paint(clip, "--set", "output.sheet=false").exit_code == 0
+    assert theirs.read_bytes() == b"precious"
+
+
+def test_encoding_an_unfinished_run_twice(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, painting: Path, tmp_path: Path
+) -> None:
+    assert paint(clip, "--frames", "0:2").exit_code == 0
+    quick = ("first_iterations=3", "iterations=2", "coarsest=0")
+    settings = [word for key in quick for word in ("--set", f"optimizer.{key}")]
+    named = ("--input", clip, "--style", painting, "--output", tmp_path / "out.mp4")
+    first, second = (brushflow("encode", *settings, *named) for _ in range(2))
+    assert "2 of 6 frames" in first.stderr
+    assert "the video has the 2 frames that are painted" in second.stdout
+    shutil.rmtree(tmp_path / "out.mp4.work" / "frames")
+    assert "missing or damaged" in one_line(brushflow("encode", *settings, *named))
+
+
+def test_a_wrong_name_keeps_what_is_there(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
+    assert paint(clip, "--until", "flow").exit_code == 0
+    before = sorted((tmp_path / "out.mp4.work").rglob("*.png"))
+    line = one_line(paint(clip, "--fresh", "--set", f"vgg.weights={tmp_path / 'none.pth'}"))
+    assert "none.pth: no such file" in line
+    assert sorted((tmp_path / "out.mp4.work").rglob("*.png")) == before
+
+
+def test_changed_flow_files_are_refused(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
+    import torch
+
+    from flow.files import encode_flo
+
+    for frame in range(1, 6):
+        path = tmp_path / f"{frame:06d}_{frame - 1:06d}.flo"
+        path.write_bytes(encode_flo(torch.zeros(1, 2, 48, 64)))
+    own = ("--set", f"flow.files={tmp_path}/%06d_%06d.flo")
+    assert paint(clip, *own, "--frames", "0:2").exit_code == 0
+    path.write_bytes(encode_flo(torch.ones(1, 2, 48, 64)))
+    assert "differs in flow.files" in one_line(paint(clip, *own))
 
 
 def test_config_prints_the_defaults(brushflow: Brushflow, tmp_path: Path) -> None:

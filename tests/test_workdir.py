@@ -1,6 +1,5 @@
 """The work folder: what counts as done, and what is refused."""
 
-import dataclasses
 import hashlib
 import os
 import platform
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.claims import identity
 from pipeline.config import load_config
 from pipeline.errors import WorkDirError
 from pipeline.schedule import Step
@@ -29,8 +29,9 @@ def config(tmp_path: Path) -> RunConfig:
 
 def opened(root: Path, config: RunConfig, **options: bool) -> WorkDir:
     work = WorkDir(root / "work")
-    work.open(config, **options)
+    work.open()
     work.close()  # so that it can be opened again; what it knows stays
+    work.claim(config, **options)
     return work
 
 
@@ -153,9 +154,9 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path, config: RunCon
 
 def test_a_folder_in_use_is_refused_naming_the_holder(tmp_path: Path, config: RunConfig) -> None:
     holder = WorkDir(tmp_path / "work")
-    holder.open(config)
+    holder.open()
     with pytest.raises(WorkDirError, match=f"process {os.getpid()} on {platform.node()}"):
-        WorkDir(tmp_path / "work").open(config)
+        WorkDir(tmp_path / "work").open()
     holder.close()
     opened(tmp_path, config)
 
@@ -181,6 +182,78 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, config: RunConfig) -> None
         opened(tmp_path, config)
 
 
-def test_record_is_complete() -> None:
-    names = {field.name for field in dataclasses.fields(Record)}
-    assert {"iterations", "seconds", "start", "end"} <= names
+def test_fresh_removes_only_what_is_ours(tmp_path: Path, config: RunConfig) -> None:
+    theirs = painted(tmp_path, config).root / "my notes.txt"
+    theirs.write_text("precious")
+    work = opened(tmp_path, config, fresh=True)
+    assert theirs.exists()
+    assert not work.records
+    assert not work.frame(0).exists()
+    assert not work.painted(FIRST.result).exists()
+
+
+def test_only_what_a_change_touches_is_made_again(tmp_path: Path, config: RunConfig) -> None:
+    """Without painted frames, another look keeps the clip's frames, the shots and the flow."""
+
+    def prepared() -> WorkDir:
+        work = painted(tmp_path, config)
+        work.finish_shots([Shot(0, 0, 2)])
+        work.flow.mkdir(exist_ok=True)
+        (work.flow / "000001_000000.flo").write_bytes(b"flow")
+        (work.root / "record.jsonl").unlink()
+        return work
+
+    for section, key, value, kept in [
+        ("style", "weight", 7.0, {"frames", "shots.json", "flow"}),
+        ("shots", "min_length", 3, {"frames", "flow"}),
+        ("flow", "check", "published", {"frames", "shots.json"}),
+        ("input", "max_side", 64, set()),
+    ]:
+        opened(tmp_path, config, fresh=True)
+        root = prepared().root
+        part = getattr(config, section).model_copy(update={key: value})
+        opened(tmp_path, config.model_copy(update={section: part}))
+        found = {name for name in ("frames", "shots.json", "flow") if (root / name).exists()}
+        assert found == kept, key
+
+
+def test_reading_removes_nothing(tmp_path: Path, config: RunConfig) -> None:
+    root = painted(tmp_path, config).root
+    (root / "record.jsonl").unlink()
+    before = sorted(root.rglob("*"))
+    style = config.style.model_copy(update={"weight": 7.0})
+    with pytest.raises(WorkDirError, match=r"style\.weight"):
+        opened(tmp_path, config.model_copy(update={"style": style}), only_read=True)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_damaged_manifest_vouches_for_nothing(tmp_path: Path, config: RunConfig) -> None:
+    (painted(tmp_path, config).root / "manifest.json").write_bytes(b"")
+    with pytest.raises(WorkDirError, match=r"manifest\.json: damaged"):
+        opened(tmp_path, config)
+
+
+def test_shots_of_other_frames_do_not_count(tmp_path: Path, config: RunConfig) -> None:
+    work = painted(tmp_path, config)
+    work.finish_shots([Shot(0, 0, 5)])
+    assert reopened(tmp_path, config).shots() is None
+
+
+def test_what_names_a_file_counts_by_content(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"{number:04d}.png").write_bytes(b"%d" % number)
+    by_folder, by_pattern = identity(folder), identity(folder / "%04d.png")
+    for stranger in (".DS_Store", "out.mp4", "notes.txt"):
+        (folder / stranger).write_bytes(b"")
+    os.utime(folder / "0000.png", (0, 0))
+    assert identity(folder) == by_folder
+    assert identity(folder / "%04d.png") == by_pattern
+    (folder / "0001.png").write_bytes(b"other")
+    assert identity(folder) != by_folder
+    assert identity(folder / "%04d.png") != by_pattern
+    assert identity(tmp_path / "none.png") == "missing"
+    pair = tmp_path / "%06d_%06d.flo"
+    (tmp_path / "000001_000000.flo").write_bytes(b"flow")
+    assert identity(pair) != "missing"
