@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import enum
+import io
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pipeline import __version__
-from pipeline.config import annotated_defaults, load_config, parse_override
+from pipeline.config import annotated_defaults, check_name, load_config, parse_override
 from pipeline.errors import ConfigError
 from pipeline.terminal import told
-
-if TYPE_CHECKING:
-    from pipeline.run import Outcome
+from pipeline.variants import Varied, combine, parse_vary, vary_style
 
 
 class Until(enum.StrEnum):
@@ -57,6 +57,14 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace an output that another run wrote.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
+StylesOption = Annotated[
+    list[str] | None,
+    typer.Option("--style", metavar="IMAGE", help="The painting; may be repeated."),
+]
+VaryOption = Annotated[
+    list[str] | None,
+    typer.Option("--vary", metavar="SECTION.KEY=VALUE,VALUE", help="Try these; may be repeated."),
+]
 
 
 @app.command(short_help="Paint a clip; the same command again goes on.")
@@ -71,8 +79,7 @@ def run(
     ] = False,
     overwrite: OverwriteOption = False,
     frames: Annotated[
-        str | None,
-        typer.Option("--frames", metavar="A:B", help="Only frames A to B - 1 (from 0)."),
+        str | None, typer.Option("--frames", metavar="A:B", help="Only frames A to B - 1 (from 0).")
     ] = None,
     shot: Annotated[int | None, typer.Option("--shot", help="Only this shot (from 0).")] = None,
     until: Annotated[
@@ -88,11 +95,13 @@ def run(
     with told(quiet):
         chosen = load_config(config, _overrides(settings, clip, style, output))
         part = _frame_range(frames)
+        if part and shot is not None:
+            raise ConfigError("--frames and --shot choose a part of the run each: give one of them")
         from pipeline.run import Options, Run  # imports torch: only once it is needed
 
         options = Options(fresh, overwrite, quiet, part, shot, until.value)
         with Run(chosen, options) as opened:
-            _tell(opened.run(), quiet)
+            _tell(opened.run().lines(), quiet)
 
 
 @app.command(short_help="Write the video of what is painted so far.")
@@ -111,7 +120,7 @@ def encode(
         from pipeline.run import Options, Run
 
         with Run(chosen, Options(overwrite=overwrite, quiet=quiet)) as opened:
-            _tell(opened.encode(), quiet)
+            _tell(opened.encode().lines(), quiet)
 
 
 @app.command(short_help="What a run will cost: time, memory, disk; its shots.")
@@ -130,8 +139,7 @@ def plan(
         from pipeline.run import Options, Run
 
         with Run(chosen, Options(quiet=quiet)) as opened:
-            for line in make_plan(opened).lines():
-                sys.stdout.write(line + "\n")
+            _tell(make_plan(opened).lines())
 
 
 @app.command(short_help="Variants of single frames on one sheet.")
@@ -139,20 +147,11 @@ def preview(
     config: ConfigArgument = None,
     settings: SetOption = None,
     clip: InputOption = None,
-    styles: Annotated[
-        list[str] | None,
-        typer.Option("--style", metavar="IMAGE", help="The painting; may be repeated."),
-    ] = None,
+    styles: StylesOption = None,
     output: OutputOption = None,
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--vary", metavar="SECTION.KEY=VALUE,VALUE", help="Try these; may be repeated."
-        ),
-    ] = None,
+    vary: VaryOption = None,
     frame: Annotated[
-        int | None,
-        typer.Option("--frame", min=0, help="This frame (from 0), not one a shot."),
+        int | None, typer.Option("--frame", min=0, help="This frame (from 0), not one a shot.")
     ] = None,
     size: Annotated[
         int, typer.Option("--size", min=32, max=4096, help="The longer side, in pixels.")
@@ -165,18 +164,14 @@ def preview(
 ) -> None:
     """Paint one small frame of each shot with every combination of some values, on one sheet."""
     with told(quiet, "a preview begins anew each time"):
-        from pipeline.variants import combine, parse_vary, vary_style
-
-        several = styles if styles and len(styles) > 1 else []
-        style = styles[0] if styles and not several else None
-        varied = [*([vary_style(several)] if several else []), *map(parse_vary, vary or ())]
+        style = styles[0] if styles and len(styles) == 1 else None
+        varied = _varied(styles, vary)
         variants = combine(config, _overrides(settings, clip, style, output), varied)
         from pipeline.preview import Options, make_preview  # imports torch
 
         columns = len(varied[-1].values) if varied else 1
         path = make_preview(variants, Options(sheet, frame, size, columns, quiet))
-        if not quiet:
-            sys.stdout.write(f"preview: {path}\n")
+        _tell([f"preview: {path}"], quiet)
 
 
 @app.command("config", short_help="Print every key with its default and meaning.")
@@ -193,9 +188,8 @@ def doctor() -> None:
     failed = 0
     for finding in examine():
         failed += not finding.works
-        sys.stdout.write(
-            f"{'ok  ' if finding.works else 'FAIL'}  {finding.part:10} {finding.found}\n"
-        )
+        word = "ok  " if finding.works else "FAIL"
+        sys.stdout.write(f"{word}  {finding.part:10} {finding.found}\n")
         sys.stdout.flush()
     if failed:
         sys.stdout.write(f"{failed} part{'s do' if failed > 1 else ' does'} not work\n")
@@ -213,6 +207,9 @@ def version(
 
 def main() -> None:
     """Entry point of the command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # files are UTF-8, as we read them again
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     app()
 
 
@@ -238,9 +235,15 @@ def _frame_range(text: str | None) -> tuple[int, int] | None:
     return int(first), int(stop)
 
 
-def _tell(outcome: Outcome, quiet: bool) -> None:
-    """The summary of a run, on stdout."""
-    if quiet:
-        return
-    for line in outcome.lines():
-        sys.stdout.write(line + "\n")
+def _varied(styles: list[str] | None, vary: list[str] | None) -> list[Varied]:
+    """Several `--style` and all of `--vary`, as the keys that they vary."""
+    varied = [parse_vary(text) for text in vary or ()]
+    for each in varied:
+        check_name(each.key, "--vary")
+    return [vary_style(styles), *varied] if styles and len(styles) > 1 else varied
+
+
+def _tell(lines: Iterable[str], quiet: bool = False) -> None:
+    """The result of a command, on stdout."""
+    if not quiet:
+        sys.stdout.writelines(line + "\n" for line in lines)
