@@ -101,7 +101,7 @@ CHAINS = [
     ["written:10", "renamed:10", "written:11", "renamed:11", "written:13", "renamed:14"],
     ["frame:1", "frame:1", "recorded:1", "written:5", "renamed:6", "frame:1"],
     ["frame:4", "recorded:2", "renamed:3", "written:6", "recorded:1", "encoded:1"],
-    ["written:20", "renamed:22", "frame:2", "written:4", "renamed:5", "encoded:1"],
+    ["written:12", "renamed:13", "frame:1", "frame:1", "recorded:1", "encoded:1"],
 ]
 
 
