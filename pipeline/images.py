@@ -38,6 +38,12 @@ def read_pixels(path: Path) -> Pixels:
     return np.ascontiguousarray(pixels[..., ::-1])
 
 
+def png_bits(path: Path) -> int:
+    """Bits of each sample of a PNG file, from its header alone."""
+    with path.open("rb") as file:
+        return file.read(25)[-1]
+
+
 def encode_png(pixels: Pixels) -> bytes:
     """`(H, W, 3)` uint8 or uint16 RGB pixels as the bytes of a PNG file."""
     # Level 1: frames are written once and read a few times; level 6 takes four times as long for

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ Objective = Callable[[Tensor], dict[str, Tensor]]
 ARMIJO = 1e-4  # share of the predicted decrease that a step must reach (Nocedal and Wright, 3.1)
 FIRST_STEP = 1 / 255  # root mean square change of the first step: one level of 255
 BACKTRACKS = 10
+RESOLUTION = 1e-7  # share of the loss below which float32 shows no decrease
 
 
 @dataclass(frozen=True)
@@ -47,28 +48,33 @@ class Minimum:
     start: LossReport
     end: LossReport
     iterations: int
-    stopped: str  # "iterations" (all were done), "converged" (by the tolerance), "stalled"
+    stopped: str  # "iterations" (all were done), "converged" (no more to gain), "stalled"
 
 
 @dataclass
 class Evaluation:
-    """Losses and their gradient at an image; counts the evaluations."""
+    """Losses and their gradient at an image."""
 
     objective: Objective
-    count: int = field(default=0, init=False)
 
     def __call__(self, image: Tensor) -> tuple[LossReport, Tensor]:
-        """The losses at an image and the gradient `(3·H·W,)` of their sum."""
-        self.count += 1
+        """The losses at an image and the gradient `(3·H·W,)` of their sum.
+
+        Raises `OptimizationError` where the loss is finite and its gradient is not.
+        """
         leaf = image.detach().requires_grad_()
         terms = self.objective(leaf)
         (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaf)
         report = LossReport({name: float(term.detach()) for name, term in terms.items()})
+        if math.isfinite(report.total):
+            _require(bool(gradient.isfinite().all()), "the gradient", report)
         return report, gradient.contiguous().view(-1)
 
 
-# From a start, yields the start itself and then one point an iteration; ends where it is stuck.
-Optimizer = Callable[[Evaluation, Tensor, OptimizerConfig], Iterator[Point]]
+# The start, then one point an iteration. An optimiser that can go no further returns why:
+# "converged" where no more is to be gained; "stalled", or None, where it is stuck.
+Points = Generator[Point, None, str | None]
+Optimizer = Callable[[Evaluation, Tensor, OptimizerConfig], Points]
 
 
 def minimize(
@@ -84,18 +90,21 @@ def minimize(
     Differs from the published code, whose stopping rule leaves the total variation out.
 
     Raises:
-        OptimizationError: the loss is NaN or infinite.
+        OptimizationError: the loss or its gradient is NaN or infinite.
     """
-    points = optimizer(Evaluation(objective), start, options)
-    first = best = _finite(next(points))
+    points = optimizer(Evaluation(objective), start.clone(), options)
+    first = best = next(points)
+    _require(math.isfinite(first.report.total), "the loss", first.report)
     totals = [first.report.total]
     stopped = "iterations"
     while len(totals) <= iterations:
-        point = next(points, None)
-        if point is None:
-            stopped = "stalled"
+        try:
+            point = next(points)
+        except StopIteration as end:
+            stopped = end.value or "stalled"
             break
-        totals.append(_finite(point).report.total)
+        _require(math.isfinite(point.report.total), "the loss", point.report)
+        totals.append(point.report.total)
         best = min(best, point, key=lambda each: each.report.total)
         progress(len(totals) - 1, point.report)
         if _converged(totals, options):
@@ -104,7 +113,7 @@ def minimize(
     return Minimum(best.image, first.report, best.report, len(totals) - 1, stopped)
 
 
-def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Iterator[Point]:
+def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Points:
     """Limited-memory BFGS with backtracking (Nocedal and Wright 2006, algorithms 7.4 and 3.1).
 
     Full steps are nearly always taken, at one evaluation each. Where the published code's optimiser
@@ -120,9 +129,9 @@ def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Iter
         direction, step = history.direction(gradient * free)
         along = _Along(image, report, gradient, direction * free, options)
         found = _backtrack(evaluate, along, step)
-        if found is None and not history.pairs:
-            return
-        if found is None:
+        if isinstance(found, str) and not history.pairs:
+            return found
+        if isinstance(found, str):
             history.pairs.clear()
             continue
         moved, report, new_gradient = found
@@ -131,7 +140,7 @@ def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Iter
         yield Point(image, report)
 
 
-def adam(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Iterator[Point]:
+def adam(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Points:
     """Adam (Kingma and Ba 2015); needs some three times the iterations of L-BFGS."""
     image = _bounded(start, options).clone()
     optimizer = torch.optim.Adam([image], lr=options.learning_rate)
@@ -186,22 +195,32 @@ class _Along(NamedTuple):
 
 def _backtrack(
     evaluate: Evaluation, along: _Along, step: float
-) -> tuple[Tensor, LossReport, Tensor] | None:
-    """The first point on the way that is low enough, its losses and gradient, or None."""
-    image, total = along.image, along.report.total
-    for _ in range(BACKTRACKS):
+) -> tuple[Tensor, LossReport, Tensor] | str:
+    """The first point on the way that is low enough, its losses and gradient, or why none is.
+
+    "converged" is a way that promised no decrease that float32 can show: by its slope over the
+    first step, or by the parabola through that step.
+    """
+    image, report, total = along.image, along.report, along.report.total
+    least, promised = RESOLUTION * abs(total), math.inf
+    for trial in range(BACKTRACKS):
         moved = _bounded(image + step * along.direction.view_as(image), along.options)
         predicted = float(along.gradient.dot((moved - image).view(-1)))
-        if predicted >= 0:
-            return None
+        if trial == 0 and 0 <= -predicted <= least:
+            return "converged"
+        if not predicted < 0:  # the bounds turned the step uphill: a shorter one meets fewer
+            step *= 0.5
+            continue
         report, gradient = evaluate(moved)
         if report.total <= total + ARMIJO * predicted:
             return moved, report, gradient
         # The minimum of the parabola through both values and the slope, kept within [0.1, 0.5].
         curve = 2 * (report.total - total - predicted)
         shrink = -predicted / curve if math.isfinite(curve) and curve > 0 else 0.1
+        promised = -predicted * shrink / 2 if promised == math.inf else promised
         step *= min(max(shrink, 0.1), 0.5)
-    return None
+    _require(math.isfinite(report.total), "the loss", report)
+    return "converged" if promised <= least else "stalled"
 
 
 def _bounded(image: Tensor, options: OptimizerConfig) -> Tensor:
@@ -217,15 +236,20 @@ def _free(image: Tensor, gradient: Tensor, options: OptimizerConfig) -> Tensor:
     return (~pressed).to(gradient.dtype)
 
 
-def _finite(point: Point) -> Point:
-    if not math.isfinite(point.report.total):
-        terms = ", ".join(f"{name} {value:g}" for name, value in point.report.terms.items())
-        raise OptimizationError(f"the loss left the finite numbers ({terms})")
-    return point
+def _require(finite: bool, what: str, report: LossReport) -> None:
+    if not finite:
+        terms = ", ".join(f"{name} {value:g}" for name, value in report.terms.items())
+        raise OptimizationError(
+            f"{what} left the finite numbers ({terms}); see vgg.precision, vgg.weights and the "
+            "weights of the losses"
+        )
 
 
 def _converged(totals: list[float], options: OptimizerConfig) -> bool:
-    """Ruder et al. 2016, section 5: relative change over the last iterations, of the whole loss."""
+    """Ruder et al. 2016, section 5: relative change over the last iterations, of the whole loss.
+
+    Differs from the published code, which looks only at every 50th iteration: this window slides.
+    """
     if options.tolerance == 0 or len(totals) <= options.window:
         return False
     before, now = totals[-1 - options.window], totals[-1]

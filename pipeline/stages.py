@@ -77,17 +77,14 @@ def paint_step(
     """Paint one step from files alone, and keep the image and its record.
 
     Raises:
-        OptimizationError: the loss is NaN or infinite; names the frame.
+        OptimizationError: the loss is NaN or infinite, or memory does not do; names the frame.
     """
     began = time.monotonic()
     try:
         minimum = stylizer.paint(step, progress)
     except OptimizationError as error:
-        raise OptimizationError(
-            f"frame {step.frame}: {error}; see vgg.precision, vgg.weights and the weights of the "
-            "losses"
-        ) from None
-    bits = images.read_pixels(work.frame(step.frame)).dtype.itemsize * 8
+        raise OptimizationError(f"frame {step.frame}: {error}") from None
+    bits = images.png_bits(work.frame(step.frame))
     png = images.encode_png(images.to_pixels(minimum.image, bits))
     record = Record(
         frame=step.frame,

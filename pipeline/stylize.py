@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -13,6 +16,7 @@ from flow.occlusion import long_term_weights
 from flow.warp import backward_warp
 from pipeline import losses
 from pipeline.config import pick
+from pipeline.errors import OptimizationError
 from pipeline.images import resize
 from pipeline.losses import StyleLoss, TemporalTarget
 from pipeline.optimize import OPTIMIZERS, LossReport, Minimum, Objective, minimize
@@ -21,6 +25,7 @@ from pipeline.sections import RunConfig
 from pipeline.vgg import MEAN, Vgg19
 
 Progress = Callable[[int, LossReport], None]
+Warped = Callable[[int], Tensor]  # an earlier painted frame on a step's pixels (1, 3, H, W)
 
 
 class Flows(Protocol):
@@ -34,7 +39,7 @@ class Flows(Protocol):
 
 
 class Stylizer:
-    """Paints steps; between steps it keeps nothing but the painting's statistics.
+    """Paints steps; between steps it keeps only the painting's statistics and the frames' size.
 
     Args:
         config: the run's config.
@@ -66,34 +71,52 @@ class Stylizer:
         self.style: StyleLoss = pick(losses.STYLE_LOSSES, config.style.loss, "style.loss")
         self.optimizer = pick(OPTIMIZERS, config.optimizer.name, "optimizer.name")
         self._style_targets: dict[tuple[int, int], dict[str, Tensor]] = {}
+        self._size: tuple[int, int] | None = None  # height, width: all frames have one
 
     def paint(self, step: Step, progress: Progress = lambda iteration, report: None) -> Minimum:
         """Minimise the loss for one step, from its start.
 
         A first frame is painted coarse to fine (Gatys et al. 2017, section 6), so that strokes grow
-        with the frame; each scale starts from the coarser one's result.
+        with the frame; each scale starts from the coarser one's result. The losses told are those
+        of the full size, since sizes do not compare; iterations are those of all scales together,
+        and it "stalled" if any of them did.
 
         Raises:
-            OptimizationError: the loss is NaN or infinite.
+            OptimizationError: the loss or its gradient is NaN or infinite; out of memory.
         """
-        frame = self.load_frame(step.frame).to(self.device)
-        start = self._start(step, frame)
-        if step.needs:
-            return self._minimize(frame, start, True, self._temporal_targets(step), progress)
-        full = (frame.shape[-2], frame.shape[-1])
-        for height, width in coarser_sizes(*full, self.config.optimizer.coarsest):
-            small = resize(frame, height, width)
-            painted = self._minimize(small, resize(start, height, width), False, [], progress).image
-            start = resize(painted, *full)
-        return self._minimize(frame, start, False, [], progress)
+        frame = self._load(step)
+        with _enough_memory(frame):
+            warped = cache(lambda earlier: self._warp(step, earlier))
+            start = self._start(step, frame, warped)
+            if not step.needs:
+                return self._coarse_to_fine(frame, start, progress)
+            targets = self._temporal_targets(step, warped)
+            return self._minimize(frame, start, True, targets, progress)
 
     def iterations(self, step: Step) -> int:
         """How many iterations a step takes at most, over all its scales."""
         options = self.config.optimizer
         if step.needs:
             return options.iterations
-        height, width = self.load_frame(step.frame).shape[-2:]
+        height, width = self._size or self._load(step).shape[-2:]
         return options.first_iterations * (1 + len(coarser_sizes(height, width, options.coarsest)))
+
+    def _load(self, step: Step) -> Tensor:
+        frame = self.load_frame(step.frame).to(self.device)
+        self._size = (frame.shape[-2], frame.shape[-1])
+        return frame
+
+    def _coarse_to_fine(self, frame: Tensor, start: Tensor, progress: Progress) -> Minimum:
+        full = (frame.shape[-2], frame.shape[-1])
+        scales: list[Minimum] = []
+        for height, width in [*coarser_sizes(*full, self.config.optimizer.coarsest), full]:
+            small, begin = resize(frame, height, width), resize(start, height, width)
+            scales.append(self._minimize(small, begin, False, [], progress))
+            start = resize(scales[-1].image, *full)
+        iterations = sum(scale.iterations for scale in scales)
+        stalled = any(scale.stopped == "stalled" for scale in scales)
+        stopped = "stalled" if stalled else scales[-1].stopped
+        return replace(scales[-1], iterations=iterations, stopped=stopped)
 
     def _minimize(
         self,
@@ -156,21 +179,24 @@ class Stylizer:
         factor = self.config.style.scale * (height * width / (tall * wide)) ** 0.5
         return resize(self.painting, max(16, round(tall * factor)), max(16, round(wide * factor)))
 
-    def _start(self, step: Step, frame: Tensor) -> Tensor:
+    def _start(self, step: Step, frame: Tensor, warped: Warped) -> Tensor:
         if step.init == "content":
             return frame
         if step.init == "random":
             return self._noise(step, frame)
         (earlier,) = step.init_from
-        painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
         if step.init == "previous":
-            return painted
-        return self._warp(painted, step.frame, earlier)
+            return self._painted(step, earlier)
+        return warped(earlier)
 
-    def _warp(self, painted: Tensor, frame: int, earlier: int) -> Tensor:
-        """An earlier painted frame on a frame's pixels."""
-        flow = self.flows.flow(frame, earlier).to(self.device)
-        return backward_warp(painted, flow, self.config.temporal.interpolation).clamp(0, 1)
+    def _painted(self, step: Step, earlier: int) -> Tensor:
+        return self.load_painted(Source(earlier, step.pass_index)).to(self.device)
+
+    def _warp(self, step: Step, earlier: int) -> Tensor:
+        """An earlier painted frame on a step's pixels."""
+        flow = self.flows.flow(step.frame, earlier).to(self.device)
+        method = self.config.temporal.interpolation
+        return backward_warp(self._painted(step, earlier), flow, method).clamp(0, 1)
 
     def _noise(self, step: Step, frame: Tensor) -> Tensor:
         """Faint noise on the network's mean colour, as the published code starts from.
@@ -182,15 +208,26 @@ class Stylizer:
         noise = torch.randn(frame.shape, generator=torch.Generator().manual_seed(seed)) * 0.001
         return ((torch.tensor(MEAN).view(1, 3, 1, 1) + noise) / 255).to(self.device)
 
-    def _temporal_targets(self, step: Step) -> list[TemporalTarget]:
+    def _temporal_targets(self, step: Step, warped: Warped) -> list[TemporalTarget]:
         """Earlier painted frames on this one's pixels, with long-term weights (section 4.3)."""
-        warped, weights = [], []
-        for earlier in step.temporal_from:
-            painted = self.load_painted(Source(earlier, step.pass_index)).to(self.device)
-            warped.append(self._warp(painted, step.frame, earlier))
-            weights.append(self.flows.weight(step.frame, earlier).to(self.device))
-        pairs = zip(warped, long_term_weights(weights), strict=True)
-        return [TemporalTarget(image, weight) for image, weight in pairs]
+        weights = [self.flows.weight(step.frame, j).to(self.device) for j in step.temporal_from]
+        pairs = zip(step.temporal_from, long_term_weights(weights), strict=True)
+        return [TemporalTarget(warped(earlier), weight) for earlier, weight in pairs]
+
+
+@contextmanager
+def _enough_memory(frame: Tensor) -> Iterator[None]:
+    """Tell of memory that does not do in a line."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        told = "out of memory" in str(error) or "DefaultCPUAllocator" in str(error)
+        if not told and not isinstance(error, MemoryError | torch.OutOfMemoryError):
+            raise
+        height, width = frame.shape[-2:]
+        raise OptimizationError(
+            f"out of memory at {width}x{height}; lower input.max_side or optimizer.history"
+        ) from None
 
 
 def coarser_sizes(height: int, width: int, coarsest: int) -> list[tuple[int, int]]:

@@ -131,3 +131,9 @@ def test_contact_sheet_holds_every_cell() -> None:
 
 def test_resize_keeps_a_flat_image_flat() -> None:
     assert torch.allclose(images.resize(torch.full((1, 3, 8, 8), 0.3), 5, 13), torch.tensor(0.3))
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 8), (np.uint16, 16)])
+def test_the_header_of_a_png_tells_its_bits(tmp_path: Path, dtype: type, bits: int) -> None:
+    images.write_pixels(tmp_path / "frame.png", np.zeros((5, 7, 3), dtype))
+    assert images.png_bits(tmp_path / "frame.png") == bits

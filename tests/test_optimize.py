@@ -1,11 +1,22 @@
 """The optimisers on functions whose minimum is known, and the stopping rules."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
 
 from pipeline.errors import OptimizationError
-from pipeline.optimize import OPTIMIZERS, Minimum, Objective, minimize
+from pipeline.optimize import (
+    OPTIMIZERS,
+    Evaluation,
+    Minimum,
+    Objective,
+    _Along,
+    _backtrack,
+    lbfgs,
+    minimize,
+)
 from pipeline.sections import OptimizerConfig
 
 START = torch.full((1, 3, 8, 8), 0.5)
@@ -30,11 +41,17 @@ def test_finds_the_bottom_of_a_narrow_valley(name: str, share: float) -> None:
     assert found.end.total == pytest.approx(float(bowl(found.image)["bowl"]))
 
 
-def test_lbfgs_never_ends_above_where_it_began() -> None:
-    def steps(image: Tensor) -> dict[str, Tensor]:  # kinks, where a full step overshoots
+def test_lbfgs_goes_down_at_every_iteration_over_kinks() -> None:
+    """A full step overshoots them: each point that it yields is lower all the same."""
+    told: list[float] = []
+
+    def kinks(image: Tensor) -> dict[str, Tensor]:
         return {"kinks": (CURVATURE * (image - TARGET).abs()).mean()}
 
-    found = run(steps)
+    options = OptimizerConfig()
+    found = minimize(lbfgs, kinks, START, 100, options, lambda _, at: told.append(at.total))
+    assert len(told) == 100
+    assert all(later < earlier for earlier, later in pairwise([found.start.total, *told]))
     assert found.end.total < 0.2 * found.start.total
 
 
@@ -50,8 +67,51 @@ def test_the_whole_loss_is_watched() -> None:
 
 def test_stops_when_the_loss_stops_falling() -> None:
     found = run(bowl, iterations=5000, tolerance=1e-3, window=10)
-    assert found.stopped in ("converged", "stalled")
+    assert found.stopped == "converged"
     assert found.iterations < 2000
+
+
+def test_nothing_to_gain_is_converged() -> None:
+    """Flat, lower only beyond the bounds, or as low as float32 shows of a loss of 500."""
+    flat = run(lambda image: {"flat": 0 * image.sum() + 3})
+    assert (flat.stopped, flat.iterations) == ("converged", 0)
+    corner = minimize(lbfgs, lambda image: {"up": -image.sum()}, START + 1, 9, OptimizerConfig())
+    assert (corner.stopped, corner.iterations) == ("converged", 0)
+    slight = run(lambda image: {"slight": 1e-6 * image.mean() + 500})
+    assert (slight.stopped, slight.iterations) == ("converged", 0)
+    fine = run(lambda image: {"bowl": bowl(image)["bowl"] + 500}, iterations=5000)
+    assert fine.stopped == "converged"
+    assert fine.end.total == pytest.approx(500, rel=1e-5)
+
+
+def test_a_loss_that_rises_along_its_gradient_is_stalled() -> None:
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(context: object, image: Tensor) -> Tensor:
+            return image.square().sum()
+
+        @staticmethod
+        def backward(context: object, upstream: Tensor) -> Tensor:
+            return -upstream.expand(START.shape)
+
+    found = run(lambda image: {"wrong": Wrong.apply(image)})
+    assert (found.stopped, found.iterations) == ("stalled", 0)
+    assert torch.equal(found.image, START)
+
+
+def test_a_step_that_the_bounds_turn_uphill_is_shortened_before_history_is_dropped() -> None:
+    """Along (3, -1) the loss falls; at x's bound only the second pixel is left, and that rises."""
+    start = torch.tensor([0.9, 0.5]).view(1, 1, 1, 2)
+
+    def tilted(image: Tensor) -> dict[str, Tensor]:
+        return {"tilted": (image * torch.tensor([-1.0, -0.5])).sum()}
+
+    evaluate, options = Evaluation(tilted), OptimizerConfig()
+    report, gradient = evaluate(start)
+    along = _Along(start, report, gradient, torch.tensor([3.0, -1.0]), options)
+    found = _backtrack(evaluate, along, 0.5)
+    assert not isinstance(found, str)
+    assert found[1].total < report.total
 
 
 def test_counts_its_iterations_and_says_why_it_ended() -> None:
@@ -60,7 +120,6 @@ def test_counts_its_iterations_and_says_why_it_ended() -> None:
     nothing = run(bowl, iterations=0)
     assert nothing.iterations == 0
     assert torch.equal(nothing.image, START)
-    assert run(lambda image: {"flat": 0 * image.sum()}).stopped == "stalled"
 
 
 def test_nan_and_infinity_are_errors() -> None:
@@ -73,16 +132,44 @@ def test_nan_and_infinity_are_errors() -> None:
             run(broken)
 
 
-def test_nan_in_the_middle_of_adam_is_an_error() -> None:
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_nan_in_the_middle_is_an_error(name: str, first: int) -> None:
     calls = 0
 
     def later(image: Tensor) -> dict[str, Tensor]:
         nonlocal calls
         calls += 1
-        return {"style": image.square().sum() * (float("nan") if calls == 5 else 1)}
+        return {"style": bowl(image)["bowl"] * (float("nan") if calls >= first else 1)}
 
-    with pytest.raises(OptimizationError):
-        run(later, "adam")
+    with pytest.raises(OptimizationError, match="style nan"):
+        run(later, name)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+@pytest.mark.parametrize("first", [1, 4])
+def test_a_gradient_that_is_not_finite_is_an_error(name: str, first: int) -> None:
+    calls = 0
+
+    def root(image: Tensor) -> dict[str, Tensor]:  # its slope at 0 is infinite, times 0: NaN
+        nonlocal calls
+        calls += 1
+        zero = 0 * image.sum() if calls >= first else image.sum() ** 2
+        return {"root": zero.sqrt() + bowl(image)["bowl"]}
+
+    with pytest.raises(OptimizationError, match=r"gradient left the finite numbers \(root"):
+        run(root, name)
+
+
+def test_one_step_too_far_is_no_error() -> None:
+    calls = 0
+
+    def cliff(image: Tensor) -> dict[str, Tensor]:
+        nonlocal calls
+        calls += 1
+        return {"cliff": bowl(image)["bowl"] * (float("inf") if calls == 3 else 1)}
+
+    assert run(cliff, iterations=20).end.total < 0.1 * float(bowl(START)["bowl"])
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "adam"])
