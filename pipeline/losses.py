@@ -71,11 +71,6 @@ class StyleLoss(NamedTuple):
     distance: Callable[[Tensor, Tensor], Tensor]
 
 
-def gradient_energy(image: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels, in 0..255 units: how sharp a picture is."""
-    return total_variation(image) * 2 / image.numel()
-
-
 STYLE_LOSSES: dict[str, StyleLoss] = {
     "gram": StyleLoss(gram_matrix, gram_loss),
 }
