@@ -30,7 +30,8 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
 def gram_matrix(features: Tensor) -> Tensor:
     """G = F Fᵀ / (C·H·W) of features `(1, C, H, W)`: `(C, C)` (Gatys et al. 2016, eq. 3)."""
     channels = features.shape[1]
-    flat = features[0].permute(1, 2, 0).reshape(-1, channels)  # a view of channels_last
+    # (H·W, C), a view of channels_last. By features[0] its gradient would lose that format.
+    flat = features.permute(0, 2, 3, 1).reshape(-1, channels)
     gram = (flat.T @ flat).to(_sums(features))  # (C, C)
     return gram / flat.numel()
 

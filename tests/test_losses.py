@@ -42,6 +42,13 @@ def test_gram_does_not_care_for_memory_format() -> None:
     torch.testing.assert_close(gram_matrix(features), other)
 
 
+def test_the_gradient_of_gram_keeps_the_memory_format() -> None:
+    """Another format would be added to the network's own gradient at several times the cost."""
+    features = random(1, 8, 6, 7).to(memory_format=torch.channels_last).requires_grad_()
+    (gradient,) = torch.autograd.grad(gram_matrix(features).sum(), features)
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_total_variation_of_a_checkerboard() -> None:
     height, width = 6, 9
     edges = 3 * (height * (width - 1) + (height - 1) * width)
