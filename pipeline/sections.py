@@ -6,7 +6,6 @@ importing torch; tests hold them equal to the registries' keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -34,7 +33,6 @@ class Section(BaseModel):
         frozen=True,
         strict=True,
         use_attribute_docstrings=True,
-        protected_namespaces=(),
     )
 
 
@@ -237,21 +235,17 @@ class RunConfig(Section):
 
 def sections() -> dict[str, type[Section]]:
     """The section classes by their names in a config file, in order."""
-    found: dict[str, type[Section]] = {}
-    for name, field in RunConfig.model_fields.items():
-        assert isinstance(field.annotation, type)
-        found[name] = field.annotation
-    return found
+    return {name: type(section) for name, section in RunConfig()}
 
 
-def marker(section: str, key: str, kind: Callable[..., Any]) -> Any | None:
+def marker(section: str, key: str, kind: type[Any]) -> Any | None:
     """The metadata object of class `kind` (`PathKey`, `Named`) on a key, or None."""
     field = sections()[section].model_fields[key]
     stack: list[Any] = [*field.metadata, field.annotation]
     while stack:
         item = stack.pop()
         item = getattr(item, "func", item)
-        if isinstance(kind, type) and isinstance(item, kind):
+        if isinstance(item, kind):
             return item
         stack += [*getattr(item, "__metadata__", ()), *getattr(item, "__args__", ())]
     return None
