@@ -97,7 +97,8 @@ def run(
         part = _frame_range(frames)
         if part and shot is not None:
             raise ConfigError("--frames and --shot choose a part of the run each: give one of them")
-        from pipeline.run import Options, Run  # imports torch: only once it is needed
+        from pipeline.outcome import Options
+        from pipeline.run import Run  # imports torch: only once it is needed
 
         options = Options(fresh, overwrite, quiet, part, shot, until.value)
         with Run(chosen, options) as opened:
@@ -117,7 +118,8 @@ def encode(
     """Write the video again from what is painted, also of an unfinished run."""
     with told(quiet):
         chosen = load_config(config, _overrides(settings, clip, style, output))
-        from pipeline.run import Options, Run
+        from pipeline.outcome import Options
+        from pipeline.run import Run
 
         with Run(chosen, Options(overwrite=overwrite, quiet=quiet)) as opened:
             _tell(opened.encode().lines(), quiet)
@@ -135,8 +137,9 @@ def plan(
     """Say what a run will cost: shots, frames, time, memory, disk; and write a sheet of shots."""
     with told(quiet):
         chosen = load_config(config, _overrides(settings, clip, style, output))
+        from pipeline.outcome import Options
         from pipeline.plan import make_plan
-        from pipeline.run import Options, Run
+        from pipeline.run import Run
 
         with Run(chosen, Options(quiet=quiet)) as opened:
             _tell(make_plan(opened).lines())

@@ -122,22 +122,6 @@ def resize(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return scaled.clamp(0, 1)
 
 
-def contact_sheet(rows: list[list[Pixels]], cell_width: int = 320, gap: int = 6) -> Pixels:
-    """Rows of pictures side by side on dark grey, every picture scaled to `cell_width` pixels."""
-    cells = [[thumbnail(pixels, cell_width) for pixels in row] for row in rows]
-    heights = [max(cell.shape[0] for cell in row) for row in cells]
-    columns = max(len(row) for row in cells)
-    size = (sum(heights) + gap * (len(rows) + 1), columns * (cell_width + gap) + gap, 3)
-    sheet = np.full(size, 24, np.uint8)
-    top = gap
-    for row, height in zip(cells, heights, strict=True):
-        for column, cell in enumerate(row):
-            left = gap + column * (cell_width + gap)
-            sheet[top : top + cell.shape[0], left : left + cell_width] = cell
-        top += height + gap
-    return sheet
-
-
 def thumbnail(pixels: Pixels, width: int) -> Pixels:
     """A picture `(H, W, 3)` of 8 bits, scaled to a width."""
     if pixels.dtype == np.uint16:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,61 +15,14 @@ from pipeline import images, media, preflight, stages
 from pipeline.assemble import assemble
 from pipeline.errors import ConfigError
 from pipeline.optimize import LossReport
+from pipeline.outcome import Options, Outcome
+from pipeline.records import Record
 from pipeline.schedule import Step, needed_for, pairs, schedule
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
-from pipeline.workdir import Record, WorkDir
+from pipeline.workdir import WorkDir
 
 logger = logging.getLogger("brushflow")
-
-UNTIL = ("frames", "shots", "flow", "painting", "video")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line says of one call, and no config keeps.
-
-    `frames` (first, last + 1) and `shot` choose a part of the work, `until` the last stage.
-    """
-
-    fresh: bool = False
-    overwrite: bool = False
-    quiet: bool = False
-    frames: tuple[int, int] | None = None
-    shot: int | None = None
-    until: str = "video"
-
-
-@dataclass
-class Outcome:
-    """What a call did, to be told."""
-
-    work: Path
-    output: Path | None = None
-    sheet: Path | None = None
-    frames: int = 0
-    done: int = 0
-    painted: int = 0
-    encoded: bool = False
-    seconds: float = 0.0
-    flagged: list[str] = field(default_factory=list)
-
-    def lines(self) -> Iterator[str]:
-        """The summary, line by line."""
-        if self.output and not self.painted and not self.encoded and self.done == self.frames:
-            yield f"nothing to do: all {self.frames} frames are painted and the video is written"
-        elif self.output and not self.painted and not self.encoded:
-            yield f"nothing to do: the video has the {self.done} frames that are painted"
-        else:
-            minutes, seconds = divmod(round(self.seconds), 60)
-            rest = f", {self.done} are done" if self.done > self.painted else ""
-            yield f"painted {self.painted} of {self.frames} frames in {minutes}:{seconds:02d}{rest}"
-        yield from self.flagged
-        if self.output:
-            yield f"video: {self.output}"
-        if self.sheet:
-            yield f"sheet: {self.sheet}"
-        yield f"work:  {self.work} (frames, flow, record.jsonl; may be removed when all is done)"
 
 
 class Run:

@@ -16,15 +16,17 @@ from pipeline.claims import identity
 from pipeline.config import fingerprint, pick
 from pipeline.errors import MediaError, OptimizationError
 from pipeline.optimize import LossReport
+from pipeline.records import Record
 from pipeline.schedule import Step
 from pipeline.sections import RunConfig
+from pipeline.sheets import Cell, labelled_sheet
 from pipeline.shots import Shot
 from pipeline.stylize import Stylizer
-from pipeline.workdir import Record, WorkDir
+from pipeline.workdir import WorkDir
 
 logger = logging.getLogger("brushflow")
 
-SHEET_COLUMNS = 6
+SHEET_COLUMNS, SHEET_WIDTH = 6, 320
 
 
 class Bar(Protocol):
@@ -145,9 +147,7 @@ def encode(config: RunConfig, work: WorkDir, film: Film, bar: Bar) -> bool:
     painted = {step.frame: work.painted(step.result) for step in done}
     paths = [painted.get(number, work.frame(number)) for number in range(count)]
     pixels = (images.read_pixels(path) for path in bar(paths, "encode", count))
-    notes = media.write_video(
-        place, pixels, film.timeline, film.info, config.input, config.output
-    )
+    notes = media.write_video(place, pixels, film.timeline, film.info, config.input, config.output)
     for note in notes:
         logger.info("%s", note)
     fault_point("encoded")
@@ -165,8 +165,8 @@ def sheet(config: RunConfig, work: WorkDir, steps: list[Step], path: Path, anew:
     count = min(SHEET_COLUMNS, len(done))
     chosen = [done[(2 * column + 1) * len(done) // (2 * count)] for column in range(count)]
     rows = [[work.frame(step.frame) for step in chosen], [work.painted(s.result) for s in chosen]]
-    pixels = [[images.read_pixels(cell) for cell in row] for row in rows]
-    preflight.write_side(path, "sheet", images.contact_sheet(pixels), work)
+    cells = [[Cell(images.read_pixels(cell)) for cell in row] for row in rows]
+    preflight.write_side(path, "sheet", labelled_sheet(cells, SHEET_WIDTH), work)
 
 
 def _remove_surplus(target: media.Target, count: int, before: int) -> None:

@@ -128,10 +128,10 @@ class Stylizer:
     ) -> Minimum:
         options = self.config.optimizer
         iterations = options.iterations if later else options.first_iterations
-        objective = self._objective(frame, held)
+        objective = self.objective(frame, held)
         return minimize(self.optimizer, objective, start, iterations, options, progress)
 
-    def _objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
+    def objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
         """The loss of Ruder et al. 2016, eq. 9, with total variation, term by term."""
         config = self.config
         layers = (*config.content.layers, *config.style.layers)

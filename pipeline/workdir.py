@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from pipeline.claims import Claims, claims, file_hash
 from pipeline.config import dump_config
 from pipeline.errors import NO_SPACE, WorkDirError
 from pipeline.guard import Guard
+from pipeline.records import Record, append_record, read_records
 from pipeline.schedule import Source, Step
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
@@ -30,26 +30,6 @@ MADE_BY = {
     "painting": PAINTED,
 }
 OWN = {name for names in MADE_BY.values() for name in names}
-
-
-@dataclass(frozen=True)
-class Record:
-    """How one frame was painted: a line of `record.jsonl`.
-
-    `made_from` is a digest of the clip's frame and the painted frames that went in, so that a
-    painted frame stands only as long as all stand that it came from.
-    """
-
-    frame: int
-    pass_index: int
-    init: str
-    iterations: int
-    stopped: str
-    seconds: float
-    start: dict[str, float]
-    end: dict[str, float]
-    made_from: str
-    sha256: str
 
 
 class WorkDir:
@@ -198,19 +178,14 @@ class WorkDir:
 
     def finish(self, png: bytes, record: Record) -> None:
         """Keep a painted frame, then the line that says so."""
-        source = Source(record.frame, record.pass_index)
+        source = record.source
         path = self.painted(source)
         if not path.parent.exists():
             path.parent.mkdir(parents=True)
             for folder in (path.parent.parent, self.root):
                 sync_folder(folder)
         write_atomic(path, png)
-        with self._record_path.open("ab") as file:
-            if file.tell() and not self._ends_a_line():
-                file.write(b"\n")  # a kill or a full disk cut the line before short
-            file.write(json.dumps(asdict(record)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_record(self._record_path, record)
         fault_point("recorded")
         self.records[source] = record
         self._verified[source] = record.sha256
@@ -224,11 +199,6 @@ class WorkDir:
         record = self.records.get(source)
         return record.sha256 if record else "not painted"
 
-    def _ends_a_line(self) -> bool:
-        with self._record_path.open("rb") as file:
-            file.seek(-1, 2)
-            return file.read(1) == b"\n"
-
     def _refuse_strangers(self) -> None:
         strangers = [path for path in self.root.iterdir() if not path.name.startswith(".")]
         if strangers and not self._manifest_path.exists():
@@ -238,13 +208,7 @@ class WorkDir:
 
     def _load(self) -> None:
         self.manifest = _read_json(self._manifest_path) or {}
-        lines = self._record_path.read_bytes().splitlines() if self._record_path.exists() else []
-        for line in lines:
-            try:
-                record = Record(**json.loads(line))
-            except (ValueError, TypeError):
-                continue  # cut short by a kill: that frame is painted again
-            self.records[Source(record.frame, record.pass_index)] = record
+        self.records = {record.source: record for record in read_records(self._record_path)}
 
     def _remove(self, names: Iterable[str]) -> None:
         """Remove some of our own files and folders, the records first, and what we know of them.

@@ -121,14 +121,6 @@ def test_bad_paintings_are_one_line(tmp_path: Path) -> None:
         assert name in str(caught.value)
 
 
-def test_contact_sheet_holds_every_cell() -> None:
-    rows = [[half_red(), half_red(48, 32)], [half_red().astype(np.uint16) * 257]]
-    sheet = images.contact_sheet(rows, cell_width=64, gap=2)
-    assert sheet.shape == (2 + 96 + 2 + 48 + 2, 2 * 66 + 2, 3)
-    assert sheet[30, 10].tolist() == [255, 0, 0]
-    assert sheet[110, 10].tolist() == [255, 0, 0]
-
-
 def test_resize_keeps_a_flat_image_flat() -> None:
     assert torch.allclose(images.resize(torch.full((1, 3, 8, 8), 0.3), 5, 13), torch.tensor(0.3))
 

@@ -124,13 +124,13 @@ def test_each_pixel_is_held_to_the_nearest_frame_that_saw_it_and_others_to_none(
     make: Callable[..., Stylizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[TemporalTarget] = []
-    usual = Stylizer._objective
+    usual = Stylizer.objective
 
     def spy(self: Stylizer, frame: Tensor, targets: list[TemporalTarget]) -> Any:
         held.extend(targets)
         return usual(self, frame, targets)
 
-    monkeypatch.setattr(Stylizer, "_objective", spy)
+    monkeypatch.setattr(Stylizer, "objective", spy)
     make().paint(LATER)
     half, most = WIDTH // 2, WIDTH * 3 // 4
     for target, frame, (left, right) in zip(

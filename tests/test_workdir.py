@@ -10,10 +10,11 @@ import pytest
 from pipeline.claims import identity
 from pipeline.config import load_config
 from pipeline.errors import WorkDirError
+from pipeline.records import Record
 from pipeline.schedule import Step
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
-from pipeline.workdir import Record, WorkDir
+from pipeline.workdir import WorkDir
 
 FIRST, SECOND = Step(0, 0, "content"), Step(1, 0, "warped", (0,), (0,))
 
