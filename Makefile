@@ -31,8 +31,9 @@ check: setup  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: export OMP_WAIT_POLICY = PASSIVE
 bench: setup  ## measure speed and memory on this machine
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python -m scripts.bench
 
 clean:  ## remove what runs and tests leave behind, not .venv
 	rm -rf out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
