@@ -27,4 +27,4 @@ class WeightsError(BrushflowError):
 
 
 class OptimizationError(BrushflowError):
-    """An optimisation that left the finite numbers; names the frame."""
+    """An optimisation that left the finite numbers, or the memory; names the frame."""

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import OptimizationError
+from pipeline.lbfgs import History
 from pipeline.sections import OptimizerConfig
 
 # An image (1, 3, H, W) to the weighted loss terms by name; their sum is minimised.
 Objective = Callable[[Tensor], dict[str, Tensor]]
 
 ARMIJO = 1e-4  # share of the predicted decrease that a step must reach (Nocedal and Wright, 3.1)
-FIRST_STEP = 1 / 255  # root mean square change of the first step: one level of 255
 BACKTRACKS = 10
 RESOLUTION = 1e-7  # share of the loss below which float32 shows no decrease
 
@@ -150,37 +150,6 @@ def adam(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Point
         image.grad = gradient.view_as(image)
         optimizer.step()
         image.copy_(_bounded(image, options))
-
-
-class History:
-    """The last steps of L-BFGS and the changes of the gradient along them."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        self.pairs: list[tuple[Tensor, Tensor, float]] = []  # step s, change y, 1 / s·y
-
-    def add(self, step: Tensor, change: Tensor) -> None:
-        """Remember a step `(n,)`, if the loss curves upwards along it."""
-        curvature = float(step.dot(change))
-        if curvature > 1e-8 * float(step.norm()) * float(change.norm()):
-            self.pairs = [*self.pairs, (step, change, 1 / curvature)][-self.length :]
-
-    def direction(self, gradient: Tensor) -> tuple[Tensor, float]:
-        """The search direction `(n,)` and the first step length along it."""
-        if not self.pairs:
-            rms = float(gradient.norm()) / math.sqrt(gradient.numel())
-            return -gradient, FIRST_STEP / max(rms, 1e-30)
-        direction = -gradient
-        alphas = []
-        for step, change, rho in reversed(self.pairs):
-            alphas.append(rho * float(step.dot(direction)))
-            direction.add_(change, alpha=-alphas[-1])
-        _, change, rho = self.pairs[-1]
-        direction.mul_(1 / (rho * float(change.dot(change))))
-        for (step, change, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
-            beta = rho * float(change.dot(direction))
-            direction.add_(step, alpha=alpha - beta)
-        return direction, 1.0
 
 
 class _Along(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipeline", "pipeline.errors", "pipeline.keytypes", "flow", "flow.errors"} | {"flow.faults"},
-    {"pipeline.sections", "flow.atomic", "flow.files"},
+    {"pipeline.sections", "pipeline.lbfgs", "flow.atomic", "flow.files"},
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
     {"pipeline.shots", "pipeline.media", "flow.occlusion"},
