@@ -24,9 +24,7 @@ def test_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "ours.bin").stat().st_mode == (tmp_path / "usual.bin").stat().st_mode
 
 
-def test_keeps_the_old_on_a_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keeps_the_old_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.bin"
     write_atomic(path, b"old")
 
