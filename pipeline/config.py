@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 import textwrap
 import tomllib
@@ -213,7 +214,7 @@ def _resolve_path(section: str, key: str, value: Any, base: Path) -> Any:
     if not str(value):
         raise ConfigError(f"{section}.{key}: an empty path")
     try:
-        path = str(base / Path(value).expanduser())
+        path = os.path.normpath(base / Path(value).expanduser())
     except RuntimeError:
         raise ConfigError(f"{section}.{key} = {value!r}: there is no such home folder") from None
     # The manifest and the resolved config are UTF-8; no file system has a NUL in a name.

@@ -151,6 +151,9 @@ def test_paths_are_relative_to_where_they_are_said(
     assert loaded.input.path == tmp_path / "configs" / "clip.mp4"
     assert loaded.style.path == tmp_path / "a.jpg"
     assert loaded.vgg.weights == "oxford"
+    path.write_text('[output]\npath = "../out/clip.mp4"\n')
+    assert config.load_config(path).output.path == tmp_path / "out" / "clip.mp4"
+    assert ".." not in str(config.load_config(path).output.path)
 
 
 def test_resolved_config_reads_back_equal(tmp_path: Path) -> None:
