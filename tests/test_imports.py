@@ -11,7 +11,7 @@ FLOORS = [
     {"pipeline.sections", "pipeline.lbfgs", "flow.atomic", "flow.files"},
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
-    {"pipeline.shots", "pipeline.media", "flow.occlusion"},
+    {"pipeline.shots", "pipeline.media", "pipeline.scorer", "flow.occlusion"},
     {"pipeline.schedule", "pipeline.metrics", "pipeline.sheets", "pipeline.variants", "flow.store"},
     {
         "pipeline.claims",
@@ -20,6 +20,7 @@ FLOORS = [
         "pipeline.outcome",
         "pipeline.stylize",
         "pipeline.excerpt",
+        "pipeline.measure",
     },
     {"pipeline.workdir"},
     {"pipeline.preflight"},
