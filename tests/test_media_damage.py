@@ -17,8 +17,8 @@ from media_clips import X264, ffmpeg, looked, noise, passed_through, pattern
 
 from pipeline import media
 from pipeline.errors import MediaError
-from pipeline.media import look, process, raw
-from pipeline.sections import InputConfig
+from pipeline.media import look, process
+from pipeline.sections import InputConfig, OutputConfig
 
 CLIPS = ("mp4", "mkv", "ts", "avi", "webm", "flv")
 
@@ -159,6 +159,18 @@ def test_closing_the_reader_ends_its_ffmpeg(
     assert len(started) == 3
 
 
+def hanging(folder: Path, monkeypatch: pytest.MonkeyPatch, when: str = "*") -> None:
+    """From now on, where its arguments fit `when`, ffmpeg takes and gives nothing, nor ends."""
+    program = folder / "ffmpeg"
+    hang = "trap '' TERM; while true; do sleep 0.1; done"
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in {when}) {hang};; esac\nexec "{process.executable()}" "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(process, "STALL_SECONDS", 0.4)
+    monkeypatch.setattr(look, "executable", lambda: str(program))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a shell script")
 def test_a_decoder_that_gives_nothing_is_ended(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -166,16 +178,41 @@ def test_a_decoder_that_gives_nothing_is_ended(
     path = clips / "clip.mp4"
     options = InputConfig(path=path, bars="none")
     clip = media.plan_clip(media.probe(path, options), options)
-    hanging = tmp_path / "ffmpeg"
-    hanging.write_text("#!/bin/sh\ntrap '' TERM\nwhile true; do sleep 0.1; done\n")
-    hanging.chmod(0o755)
-    for module in (look, raw):
-        monkeypatch.setattr(module, "STALL_SECONDS", 0.4)
-    monkeypatch.setattr(look, "executable", lambda: str(hanging))
+    hanging(tmp_path, monkeypatch)
     with pytest.raises(MediaError, match=r"gave nothing for 0\.4 s"):
         list(media.read_frames(clip))
     with pytest.raises(MediaError, match=r"gave nothing for 0\.4 s"):
         media.probe(path, options)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script")
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [
+        ("out.mp4", "*libx264*"),
+        ("out.mp4", "*copy*"),
+        ("out.gif", "*palettegen*"),
+        ("out.png", "*image2*"),
+        ("folder", "*image2*"),
+    ],
+)
+@pytest.mark.parametrize("size", ["32x32", "640x480"])  # within what a pipe holds, and beyond
+def test_an_encoder_that_takes_nothing_is_ended(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, when: str, size: str
+) -> None:
+    path, output = clips / "clip.mp4", OutputConfig(path=tmp_path / "there" / name)
+    width, height = map(int, size.split("x"))
+    options = InputConfig(path=path, bars="none", width=width, height=height)
+    info = media.probe(path, options)
+    with media.read_frames(media.plan_clip(info, options)) as reader:
+        frames = [frame.pixels for frame in reader]
+    (tmp_path / "there").mkdir()
+    hanging(tmp_path, monkeypatch, when)
+    with pytest.raises(MediaError, match=r"took and wrote nothing for 0\.4 s") as caught:
+        media.write_video(output.path, frames, reader.timeline, info, options, output)
+    assert str(output.path) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

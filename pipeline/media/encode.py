@@ -64,7 +64,7 @@ def write_video(
             return (*notes, *_silence(info))
         with _removed(part.with_name(f"{part.name}.video")) as video:
             count = _encode(video, frames, timeline, target, picture)
-            tracks = add_tracks(video, part, timeline.first(count), info, target.container, output)
+            tracks = add_tracks(video, part, timeline.first(count), info, target, output)
         return (*notes, *tracks)
 
 
@@ -72,7 +72,7 @@ def _encode(
     path: Path, frames: Iterable[Pixels], timeline: Timeline, target: Target, picture: _Picture
 ) -> int:
     """Encode the picture alone; answers how many frames there were."""
-    with Ffmpeg(_command(path, timeline, target, picture)) as process:
+    with Ffmpeg(_command(path, timeline, target, picture), output=path) as process:
         return feed(process, frames, timeline, shown(target.path))
 
 
@@ -155,6 +155,7 @@ def _silence(info: VideoInfo) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _removed(path: Path) -> Iterator[Path]:
+    path.unlink(missing_ok=True)
     try:
         yield path
     finally:

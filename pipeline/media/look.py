@@ -13,7 +13,7 @@ import ffmpeg
 
 from pipeline.errors import MediaError
 from pipeline.media.colour import Colour
-from pipeline.media.process import STALL_SECONDS, Ffmpeg, executable, shown
+from pipeline.media.process import Ffmpeg, executable, shown
 from pipeline.media.source import Source
 
 SHOW_FRAMES = "showinfo=checksum=0"
@@ -101,7 +101,7 @@ def look(source: Source, stream: int | None, decoder: str | None, own_times: boo
         graph = ffmpeg.input(url, **options, **decoding(decoder)).output(
             "pipe:1", vf=SHOW_FRAMES, format="null", vframes=24, map=video_map(stream)
         )
-        with Ffmpeg(compiled(graph, own_times), on_line=log, stall=STALL_SECONDS) as process:
+        with Ffmpeg(compiled(graph, own_times), on_line=log) as process:
             process.read(1)
             process.finish()
             if log.first is None:

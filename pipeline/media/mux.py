@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from pipeline.errors import MediaError
 from pipeline.media.formats import TEXT_SUBTITLES, Container
 from pipeline.media.info import Track, VideoInfo
 from pipeline.media.look import compiled
+from pipeline.media.output import Target
 from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.source import file_url
 from pipeline.media.timing import Timeline
@@ -35,7 +36,13 @@ class _Job:
     path: Path
     timeline: Timeline
     info: VideoInfo
-    container: Container
+    target: Target
+
+    @property
+    def container(self) -> Container:
+        """What the output takes."""
+        assert self.target.container is not None
+        return self.target.container
 
 
 def add_tracks(
@@ -43,7 +50,7 @@ def add_tracks(
     path: Path,
     timeline: Timeline,
     info: VideoInfo,
-    container: Container,
+    target: Target,
     output: OutputConfig,
 ) -> tuple[str, ...]:
     """Put the encoded picture and all that the container takes of the input's rest into `path`.
@@ -54,20 +61,21 @@ def add_tracks(
     Raises:
         MediaError: the file cannot be written.
     """
-    job = _Job(video, path, timeline, info, container)
+    job = _Job(video, path, timeline, info, target)
+    container = job.container
     ways = {track: _ways(track, container, output) for track in info.tracks}
     chosen = {track: options[0] for track, options in ways.items() if options}
     reason = _run(job, chosen)
     if reason and chosen:
         chosen = {}
         for track, options in ways.items():
-            trial = _Job(None, path, timeline, info, container)
+            trial = replace(job, video=None)
             works = (way for way in options if not _run(trial, {track: way}))
             if (way := next(works, None)) is not None:
                 chosen[track] = way
         reason = _run(job, chosen)
     if reason:
-        raise MediaError(f"{shown(path)}: {reason}")
+        raise MediaError(f"{shown(target.path)}: {reason}")
     return (*_track_notes(info, chosen, container), *_tag_notes(path, info))
 
 
@@ -85,9 +93,12 @@ def _ways(track: Track, container: Container, output: OutputConfig) -> list[Way]
 
 
 def _run(job: _Job, chosen: dict[Track, Way]) -> str | None:
-    """Write the file; None, or why it failed."""
-    with Ffmpeg(_command(job, chosen)) as process:
-        return process.reason() if process.finish() != 0 else None
+    """Write the file; None, or why it failed. Raises MediaError when ffmpeg stalls."""
+    with Ffmpeg(_command(job, chosen), output=job.path) as process:
+        failed = process.finish() != 0
+        if process.stalled:
+            raise MediaError(f"{shown(job.target.path)}: {process.reason()}")
+        return process.reason() if failed else None
 
 
 def _command(job: _Job, chosen: dict[Track, Way]) -> list[str]:

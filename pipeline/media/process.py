@@ -7,9 +7,8 @@ import os
 import re
 import subprocess
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -38,9 +37,9 @@ _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 class Ffmpeg:
     """A running ffmpeg; a context manager whose exit always ends it.
 
-    `on_line(level, text)` is called for each line of its log, from a thread of ours. Where `stall`
-    is given, it is killed when we wait that many seconds for its output and neither a byte nor a
-    line of log arrives.
+    `on_line(level, text)` is called for each line of its log, from a thread of ours. It is killed
+    when we wait for it and it shows no sign of life for STALL_SECONDS: no byte that it gives or
+    takes, no line of log, no change of `output`, the file (or folder) that it writes.
 
     Raises:
         MediaError: ffmpeg cannot be started.
@@ -51,14 +50,15 @@ class Ffmpeg:
         command: list[str],
         *,
         on_line: Callable[[str, str], None] | None = None,
-        stall: float | None = None,
+        output: Path | None = None,
     ) -> None:
         self.errors: deque[str] = deque(maxlen=20)
         self.stalled = False
         self._on_line = on_line
-        self._stall = stall
+        self._output = output
+        self._stall = STALL_SECONDS
         self._waiting = False
-        self._alive_at = time.monotonic()
+        self._signs = 0
         self._done = threading.Event()
         group: dict[str, Any] = (  # Ctrl-C must not reach it: its end is ours
             {"creationflags": 0x00000200} if os.name == "nt" else {"start_new_session": True}
@@ -73,9 +73,9 @@ class Ffmpeg:
             )
         except OSError as error:
             raise MediaError(f"ffmpeg cannot be started: {command[0]}: {error}") from None
-        self._threads = [threading.Thread(target=self._drain, daemon=True)]
-        if stall is not None:
-            self._threads.append(threading.Thread(target=self._watch, daemon=True))
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._drain, self._watch)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -92,15 +92,13 @@ class Ffmpeg:
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes of its output; empty at the end (or after a stall)."""
-        self._alive_at, self._waiting = time.monotonic(), True
-        try:
+        with self._awaited():
             return _pipe(self._process.stdout).read(size)
-        finally:
-            self._waiting = False
 
     def write(self, data: bytes) -> int:
-        """Hand `data` to its input; raises BrokenPipeError when it has ended."""
-        return _pipe(self._process.stdin).write(data)
+        """Hand `data` to its input; raises BrokenPipeError when it has ended (or after a stall)."""
+        with self._awaited():
+            return _pipe(self._process.stdin).write(data)
 
     def close_input(self) -> None:
         """Tell it that no more input comes."""
@@ -109,9 +107,9 @@ class Ffmpeg:
 
     def finish(self) -> int:
         """Wait until it ends by itself and its log is read; its exit code."""
-        self.close_input()
-        self._alive_at, self._waiting = time.monotonic(), True
-        code = self._process.wait()
+        with self._awaited():
+            self.close_input()
+            code = self._process.wait()
         self._join()
         return code
 
@@ -130,9 +128,19 @@ class Ffmpeg:
     def reason(self) -> str:
         """Why it failed, on one line: its first error that is no mere consequence, or a stall."""
         if self.stalled:
-            return f"the decoder gave nothing for {self._stall:g} s and was ended"
+            did = "gave" if self._output is None else "took and wrote"
+            return f"ffmpeg {did} nothing for {self._stall:g} s and was ended"
         own = [line for line in self.errors if not line.startswith(_CONSEQUENCES)]
         return next(iter([*own, *self.errors]), "ffmpeg gave no reason")
+
+    @contextlib.contextmanager
+    def _awaited(self) -> Iterator[None]:
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
+            self._signs += 1
 
     def _join(self) -> None:
         self._done.set()
@@ -143,7 +151,7 @@ class Ffmpeg:
         stderr = _pipe(self._process.stderr)
         with contextlib.suppress(ValueError, OSError):  # the pipe was closed under us
             while raw := stderr.readline(LINE_BYTES):
-                self._alive_at = time.monotonic()
+                self._signs += 1
                 found = _LINE.match(raw.decode("utf-8", "replace").rstrip())
                 if found is None:
                     continue
@@ -153,9 +161,16 @@ class Ffmpeg:
                     self._on_line(found[2], found[3])
 
     def _watch(self) -> None:
-        assert self._stall is not None
-        while not self._done.wait(min(0.5, self._stall / 4)):
-            if self._waiting and time.monotonic() - self._alive_at > self._stall:
+        """Count the pauses of ours in which nothing happens.
+
+        The clock would also count the time in which we are stopped ourselves (Ctrl-Z).
+        """
+        pause, quiet, before = min(0.5, self._stall / 4), 0.0, (0, 0, 0)
+        while not self._done.wait(pause):
+            now = (self._signs, *_state(self._output))
+            quiet = quiet + pause if self._waiting and now == before else 0.0
+            before = now
+            if quiet >= self._stall:
                 self.stalled = True
                 self._process.kill()
                 return
@@ -196,6 +211,15 @@ def one_line(text: str) -> str:
 def shown(path: Path) -> str:
     """A path for a one-line message."""
     return one_line(str(path))
+
+
+def _state(path: Path | None) -> tuple[int, int]:
+    """What changes about a file (or a folder) when something is written to it."""
+    try:
+        found = path.stat() if path is not None else None
+    except OSError:
+        found = None
+    return (found.st_size, found.st_mtime_ns) if found is not None else (0, 0)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

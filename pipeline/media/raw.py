@@ -16,7 +16,7 @@ from pipeline.errors import MediaError
 from pipeline.media.geometry import Pixels, Size
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import FrameLog, compiled, decoding, video_map
-from pipeline.media.process import STALL_SECONDS, Ffmpeg, shown
+from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.timing import Timeline
 
 _FORMATS = {"gray": ("u1", ()), "rgb24": ("u1", (3,)), "rgb48le": ("<u2", (3,))}
@@ -37,7 +37,7 @@ def read_raw(
     dtype, channels = _FORMATS[pixels]
     with info.source.opened() as (url, options):
         command = _command(info, url, options, chain, pixels, seek)
-        with Ffmpeg(command, on_line=log, stall=STALL_SECONDS) as process:
+        with Ffmpeg(command, on_line=log) as process:
             count = 0
             for time, data, (width, height) in _packets(process):
                 yield time, np.frombuffer(data, dtype).reshape(height, width, *channels)
