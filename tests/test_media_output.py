@@ -1,6 +1,10 @@
 """Outputs: every container and codec, what travels along, and the file as a whole or not at all."""
 
 import contextlib
+import os
+import signal
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -188,3 +192,27 @@ def test_a_sound_that_cannot_be_copied_or_read_is_left_out(tmp_path: Path) -> No
     passed = passed_through(tmp_path / "in.mkv", tmp_path / "out.mp4")
     assert any("converted to aac" in note for note in passed.notes)
     assert ("audio", "aac") in looked(tmp_path / "out.mp4").streams
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["out.png", "frames", "frames/a[1] %04d.png", "out.mp4"])
+def test_what_a_killed_process_left_is_swept(tmp_path: Path, name: str) -> None:
+    script = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from media_clips import passed_through
+from pipeline.media import encode, images
+def killed(*_): os.kill(os.getpid(), signal.SIGKILL)
+images._move = images.replacing = encode.add_tracks = killed
+passed_through(Path({str(tmp_path / "in.png")!r}), Path({str(tmp_path / name)!r}))
+"""
+    ffmpeg(*pattern(), "-frames:v", "1", "-update", "1", tmp_path / "in.png")
+    if (tmp_path / name).suffix == ".mp4":
+        ffmpeg(*pattern(seconds=0.2), *X264, tmp_path / "in.png.mp4")
+        (tmp_path / "in.png.mp4").replace(tmp_path / "in.png")
+    ended = subprocess.run([sys.executable, "-c", script], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert list(tmp_path.rglob(".*"))
+    passed_through(tmp_path / "in.png", tmp_path / name)
+    assert not list(tmp_path.rglob(".*"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import ffmpeg
@@ -36,9 +39,9 @@ def write_images(
         MediaError: several frames for one image, a disk that is full, no frames.
     """
     home = target.path if target.pattern else target.path.parent
-    with tempfile.TemporaryDirectory(prefix=".frames-", dir=home) as folder:
-        _encode(Path(folder), frames, timeline, target, output)
-        written = sorted(Path(folder).iterdir())
+    with _scratch(home, target.pattern or target.path.name) as folder:
+        _encode(folder, frames, timeline, target, output)
+        written = sorted(folder.iterdir())
         if target.pattern is None:
             if len(written) != 1:
                 raise MediaError(
@@ -50,6 +53,18 @@ def write_images(
         else:
             _move(written, home, target.pattern)
     return _notes(target, timeline, info)
+
+
+@contextlib.contextmanager
+def _scratch(home: Path, name: str) -> Iterator[Path]:
+    """A hidden folder for the images of one output; those that a killed process left are swept.
+
+    Always another one: an ffmpeg that lost us may still be writing into the last one.
+    """
+    for left in home.glob(f".{glob.escape(name)}.*.frames"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".frames", dir=home) as folder:
+        yield Path(folder)
 
 
 def _encode(
@@ -68,7 +83,7 @@ def _encode(
         start_number=0,
         **options,
     )
-    with Ffmpeg(compiled(graph, own_times=True)) as process:
+    with Ffmpeg(compiled(graph, own_times=True), output=folder) as process:
         feed(process, frames, timeline, shown(target.path))
 
 

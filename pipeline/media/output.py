@@ -101,13 +101,15 @@ def output_exists(output: OutputConfig) -> bool:
 def replacing(path: Path) -> Iterator[Path]:
     """A hidden neighbour to write to, which becomes `path` when the block ends well.
 
-    It is fsynced and renamed; on any error it is removed.
+    It is fsynced and renamed; on any error it is removed. What a killed process left there is
+    removed first: an ffmpeg of its own may still be writing to it.
 
     Raises:
         MediaError: the folder cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
     try:
+        part.unlink(missing_ok=True)
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
