@@ -15,6 +15,7 @@ from pipeline.claims import file_hash, identity, named_files
 from pipeline.config import pick
 from pipeline.errors import ConfigError, WorkDirError
 from pipeline.losses import STYLE_LOSSES
+from pipeline.media.output import find_target
 from pipeline.optimize import OPTIMIZERS
 from pipeline.sections import RunConfig
 from pipeline.shots import DETECTORS
@@ -50,6 +51,20 @@ def required(config: RunConfig) -> tuple[Path, Path, Path]:
             )
         paths.append(path)
     return paths[0], paths[1], paths[2]
+
+
+def work_folder(config: RunConfig) -> Path:
+    """Where the work folder lies: `run.work`, or `<output>.work` beside the output.
+
+    Raises:
+        ConfigError, MediaError: neither is named, or an ending that cannot be written.
+    """
+    if config.run.work is not None:
+        return config.run.work
+    if config.output.path is None:
+        raise ConfigError("output.path is not set: name it in the config or give --output")
+    path = find_target(config.output).path
+    return path.with_name(path.name + ".work")
 
 
 def check_places(config: RunConfig, root: Path) -> None:

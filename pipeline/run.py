@@ -35,7 +35,7 @@ class Run:
         clip, painting, _ = preflight.required(config)
         target = media.check_output(config.input, config.output)
         self.output = target.path
-        root = config.run.work or target.path.with_name(target.path.name + ".work")
+        root = preflight.work_folder(config)
         preflight.check_places(config, root)
         preflight.check_files(config)
         self.info = media.probe(clip, config.input)

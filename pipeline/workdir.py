@@ -22,7 +22,7 @@ from pipeline.sections import RunConfig
 from pipeline.shots import Shot
 
 # What each stage makes, and what follows from it.
-PAINTED = ("record.jsonl", "stylized")
+PAINTED = ("record.jsonl", "stylized", "metrics.json")
 MADE_BY = {
     "frames": ("frames", "frames.json", "shots.json", "flow", *PAINTED),
     "shots": ("shots.json", *PAINTED),
@@ -39,6 +39,7 @@ class WorkDir:
         self.root = root
         self.flow = root / "flow"
         self.config = root / "config.toml"
+        self.metrics = root / "metrics.json"
         self._manifest_path = root / "manifest.json"
         self._record_path = root / "record.jsonl"
         self._frames_path = root / "frames.json"
@@ -67,7 +68,7 @@ class WorkDir:
             self.root.mkdir(parents=True, exist_ok=True)
             self._refuse_strangers()
             self._guard.take()
-            self._load()
+            self.read()
         except OSError as error:
             self._guard.release()
             if error.errno in NO_SPACE:
@@ -79,6 +80,11 @@ class WorkDir:
         except BaseException:
             self._guard.release()
             raise
+
+    def read(self) -> None:
+        """Read what the folder knows, without making or holding it."""
+        self.manifest = _read_json(self._manifest_path) or {}
+        self.records = {record.source: record for record in read_records(self._record_path)}
 
     def claim(self, config: RunConfig, fresh: bool = False, only_read: bool = False) -> None:
         """Take the folder for a config, and write that there, resolved.
@@ -205,10 +211,6 @@ class WorkDir:
             raise WorkDirError(
                 f"{self.root}: not empty, and not a work folder of ours; run.work names another"
             )
-
-    def _load(self) -> None:
-        self.manifest = _read_json(self._manifest_path) or {}
-        self.records = {record.source: record for record in read_records(self._record_path)}
 
     def _remove(self, names: Iterable[str]) -> None:
         """Remove some of our own files and folders, the records first, and what we know of them.
