@@ -40,7 +40,10 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
     work.note(threads=threads)
     logger.info("computing on %s with %d threads, VGG in %s", device, threads, precision)
     weights = vgg.load_weights(config.vgg.weights)
-    network = vgg.Vgg19(weights, precision, config.vgg.pooling, config.vgg.padding, device)
+    options = config.vgg
+    network = vgg.Vgg19(
+        weights, precision, options.pooling, options.padding, device, options.convolution
+    )
 
     def load_frame(number: int) -> torch.Tensor:
         return images.read_image(work.frame(number))

@@ -6,7 +6,7 @@ Ruder, Dosovitskiy and Brox 2016, sections 3 and 4; Gatys, Ecker and Bethge 2016
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,11 +29,27 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
 
 def gram_matrix(features: Tensor) -> Tensor:
     """G = F Fᵀ / (C·H·W) of features `(1, C, H, W)`: `(C, C)` (Gatys et al. 2016, eq. 3)."""
-    channels = features.shape[1]
-    # (H·W, C), a view of channels_last. By features[0] its gradient would lose that format.
-    flat = features.permute(0, 2, 3, 1).reshape(-1, channels)
-    gram = (flat.T @ flat).to(_sums(features))  # (C, C)
-    return gram / flat.numel()
+    gram: Tensor = _Gram.apply(features)
+    return gram / features.numel()
+
+
+class _Gram(torch.autograd.Function):
+    """F Fᵀ, whose gradient is one product, (dG + dGᵀ) F, where autograd's own takes two."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        # (H·W, C), a view of channels_last. By features[0] its gradient would lose that format.
+        flat = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+        ctx.save_for_backward(flat)
+        ctx.shape = features.shape
+        return (flat.T @ flat).to(_sums(features))  # (C, C)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (flat,), (gradient,) = ctx.saved_tensors, gradients
+        _, channels, height, width = ctx.shape
+        found: Tensor = flat @ (gradient + gradient.T).to(flat.dtype)  # (H·W, C)
+        return found.view(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def gram_loss(gram: Tensor, target: Tensor) -> Tensor:

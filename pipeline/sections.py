@@ -194,6 +194,8 @@ class VggConfig(Section):
     """"oxford" (the published ones, installed with us), "torchvision", or a state dict's file."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """"auto": bfloat16 where this processor is faster at it, else float32."""
+    convolution: Literal["auto", "direct", "winograd"] = "auto"
+    """"winograd": fewer products in wide layers; "auto": that, in float32 on a CPU."""
     pooling: Literal["average", "max"] = "average"
     """"max" paints harder and leaves speckle, "average" is calmer."""
     padding: Literal["replicate", "zeros"] = "replicate"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline import winograd
 from pipeline.errors import WeightsError
 
 # Simonyan and Zisserman 2014, configuration E: convolutions of each block.
@@ -22,6 +23,7 @@ OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Weights = dict[tuple[int, int], tuple[Tensor, Tensor]]
+Layer = tuple[Tensor, Tensor] | winograd.Filters
 
 
 class Vgg19:
@@ -32,20 +34,28 @@ class Vgg19:
         precision: "float32" or "bfloat16", for kernels and features.
         pooling: "max" (Simonyan and Zisserman) or "average" (Gatys et al. 2016, section 2).
         padding: "zeros" (the published network) or "replicate".
+        convolution: "direct", "winograd" for wide layers, or "auto", which is the latter in float32
+            on a CPU.
     """
 
     def __init__(
-        self, weights: Weights, precision: str, pooling: str, padding: str, device: torch.device
+        self,
+        weights: Weights,
+        precision: str,
+        pooling: str,
+        padding: str,
+        device: torch.device,
+        convolution: str = "auto",
     ) -> None:
         self.dtype = DTYPES[precision]
         self.pool: Callable[..., Tensor] = F.max_pool2d if pooling == "max" else F.avg_pool2d
         self.replicate = padding == "replicate"
         self.mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
+        minimal = convolution == "winograd" or (
+            convolution == "auto" and precision == "float32" and device.type == "cpu"
+        )
         self.layers = {
-            name: (
-                kernel.to(device, self.dtype, memory_format=torch.channels_last),
-                bias.to(device, self.dtype),
-            )
+            name: self._layer(kernel.to(device), bias.to(device), minimal)
             for name, (kernel, bias) in weights.items()
         }
 
@@ -60,10 +70,10 @@ class Vgg19:
         found: dict[str, Tensor] = {}
         x = image * 255 - self.mean
         x = x.to(self.dtype, memory_format=torch.channels_last)
-        for (block, number), (kernel, bias) in self.layers.items():
+        for (block, number), layer in self.layers.items():
             if number == 1 and block > 1:
                 x = self.pool(x, 2, ceil_mode=True)  # odd sizes and tiny frames keep a last row
-            x = self._convolve(x, kernel, bias)
+            x = self._convolve(x, layer)
             if (name := f"conv{block}_{number}") in wanted:
                 found[name] = x
             # In place only where no caller holds the convolution's own output.
@@ -74,7 +84,16 @@ class Vgg19:
                 break  # nothing behind the last wanted layer is computed
         return found
 
-    def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    def _layer(self, kernel: Tensor, bias: Tensor, minimal: bool) -> Layer:
+        kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
+        if minimal and winograd.worth_it(kernel):
+            return winograd.filters(kernel, bias)
+        return kernel.contiguous(memory_format=torch.channels_last), bias
+
+    def _convolve(self, x: Tensor, layer: Layer) -> Tensor:
+        if isinstance(layer, winograd.Filters):
+            return winograd.convolve(x, layer, self.replicate)
+        kernel, bias = layer
         if self.replicate:
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias)
         return F.conv2d(x, kernel, bias, padding=1)
