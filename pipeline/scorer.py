@@ -25,8 +25,9 @@ class Look(NamedTuple):
 class Scorer:
     """The content and style losses of a config, unweighted, as measures of single images.
 
-    The network is the config's (weights, pooling, padding), but always in float32, so that no
-    precision is scored. Distances of different configs do not compare: score all sides by one.
+    The network is the config's (weights, pooling, padding), but always in float32 and with direct
+    convolutions, so that no precision is scored. Distances of different configs do not compare:
+    score all sides by one.
 
     Args:
         config: of `[style]`, `[content]` and `[vgg]` all that the losses depend on.
@@ -47,8 +48,8 @@ class Scorer:
         self.painting = painting
         self.device = device
         weights = vgg.load_weights(config.vgg.weights)
-        options = config.vgg
-        self.network = vgg.Vgg19(weights, "float32", options.pooling, options.padding, device)
+        how = (config.vgg.pooling, config.vgg.padding, device, "direct")
+        self.network = vgg.Vgg19(weights, "float32", *how)
         self.style: StyleLoss = pick(losses.STYLE_LOSSES, config.style.loss, "style.loss")
         self._targets: dict[tuple[int, int], dict[str, Tensor]] = {}
 
