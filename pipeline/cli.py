@@ -1,4 +1,4 @@
-"""The command line: brushflow run · plan · preview · encode · config · doctor."""
+"""The command line: brushflow run · plan · preview · encode · evaluate · config · doctor."""
 
 from __future__ import annotations
 
@@ -7,15 +7,38 @@ import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pipeline import __version__
-from pipeline.config import annotated_defaults, check_name, load_config, parse_override
+from pipeline.arguments import (
+    AgainstOption,
+    ConfigArgument,
+    EvaluatedArgument,
+    FlowOption,
+    InputOption,
+    JsonOption,
+    OriginalOption,
+    OutputOption,
+    OverwriteOption,
+    PaintedOption,
+    QuietOption,
+    ScorerOption,
+    SetOption,
+    StyleOption,
+    StylesOption,
+    VaryOption,
+    flow_config,
+    frame_range,
+    overrides,
+    pair_of,
+    varied,
+)
+from pipeline.config import annotated_defaults, load_config
 from pipeline.errors import ConfigError
 from pipeline.terminal import told
-from pipeline.variants import Varied, combine, parse_vary, vary_style
+from pipeline.variants import combine
 
 
 class Until(enum.StrEnum):
@@ -36,35 +59,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-ConfigArgument = Annotated[
-    Path | None, typer.Argument(metavar="CONFIG", help="The run's config file (TOML).")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key; may be repeated."),
-]
-InputOption = Annotated[
-    str | None, typer.Option("--input", metavar="CLIP", help="Short for --set input.path=CLIP.")
-]
-StyleOption = Annotated[
-    str | None, typer.Option("--style", metavar="IMAGE", help="Short for --set style.path=IMAGE.")
-]
-OutputOption = Annotated[
-    str | None, typer.Option("--output", metavar="FILE", help="Short for --set output.path=FILE.")
-]
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an output that another run wrote.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
-StylesOption = Annotated[
-    list[str] | None,
-    typer.Option("--style", metavar="IMAGE", help="The painting; may be repeated."),
-]
-VaryOption = Annotated[
-    list[str] | None,
-    typer.Option("--vary", metavar="SECTION.KEY=VALUE,VALUE", help="Try these; may be repeated."),
-]
 
 
 @app.command(short_help="Paint a clip; the same command again goes on.")
@@ -93,8 +87,8 @@ def run(
     calls use it.
     """
     with told(quiet):
-        chosen = load_config(config, _overrides(settings, clip, style, output))
-        part = _frame_range(frames)
+        chosen = load_config(config, overrides(settings, clip, style, output))
+        part = frame_range(frames)
         if part and shot is not None:
             raise ConfigError("--frames and --shot choose a part of the run each: give one of them")
         from pipeline.outcome import Options
@@ -117,7 +111,7 @@ def encode(
 ) -> None:
     """Write the video again from what is painted, also of an unfinished run."""
     with told(quiet):
-        chosen = load_config(config, _overrides(settings, clip, style, output))
+        chosen = load_config(config, overrides(settings, clip, style, output))
         from pipeline.outcome import Options
         from pipeline.run import Run
 
@@ -136,7 +130,7 @@ def plan(
 ) -> None:
     """Say what a run will cost: shots, frames, time, memory, disk; and write a sheet of shots."""
     with told(quiet):
-        chosen = load_config(config, _overrides(settings, clip, style, output))
+        chosen = load_config(config, overrides(settings, clip, style, output))
         from pipeline.outcome import Options
         from pipeline.plan import make_plan
         from pipeline.run import Run
@@ -168,13 +162,47 @@ def preview(
     """Paint one small frame of each shot with every combination of some values, on one sheet."""
     with told(quiet, "a preview begins anew each time"):
         style = styles[0] if styles and len(styles) == 1 else None
-        varied = _varied(styles, vary)
-        variants = combine(config, _overrides(settings, clip, style, output), varied)
+        several = varied(styles, vary)
+        variants = combine(config, overrides(settings, clip, style, output), several)
         from pipeline.preview import Options, make_preview  # imports torch
 
-        columns = len(varied[-1].values) if varied else 1
+        columns = len(several[-1].values) if several else 1
         path = make_preview(variants, Options(sheet, frame, size, columns, quiet))
         _tell([f"preview: {path}"], quiet)
+
+
+@app.command(short_help="How still it holds: warping error, sharpness, drift.")
+def evaluate(
+    config: EvaluatedArgument = None,
+    settings: SetOption = None,
+    clip: InputOption = None,
+    style: StyleOption = None,
+    output: OutputOption = None,
+    original: OriginalOption = None,
+    painted: PaintedOption = None,
+    against: AgainstOption = None,
+    flow: FlowOption = "dis",
+    scorer: ScorerOption = None,
+    json: JsonOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure what a run has painted, or any clip beside its original (--original, --painted).
+
+    Warping error, sharpness, boiling, drift, style and content distance, as a table. A run's
+    numbers are also kept in its work folder, as metrics.json; nothing else is touched there.
+
+    By --flow, never by the run's own: add --set flow.preset=… for DIS, flow.weights=… for RAFT.
+    """
+    with told(quiet, "an evaluation begins anew each time"):
+        given = overrides(settings, clip, style, output)
+        pair = pair_of(original, painted, config, clip, output)
+        folder = config if config is not None and config.is_dir() else None
+        chosen = load_config(None if folder else config, given)
+        measured_by = flow_config(flow, given)
+        from pipeline.evaluate import Request, make_evaluation  # imports torch
+
+        request = Request(chosen, measured_by, given, folder, pair, against, scorer, json, quiet)
+        _tell(make_evaluation(request).lines())
 
 
 @app.command("config", short_help="Print every key with its default and meaning.")
@@ -214,36 +242,6 @@ def main() -> None:
         encoding = None if sys.stdout.isatty() else "utf-8"
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     app()
-
-
-def _overrides(
-    settings: list[str] | None, clip: str | None, style: str | None, output: str | None
-) -> list[tuple[str, Any]]:
-    shortcuts = {"input.path": clip, "style.path": style, "output.path": output}
-    given = [(name, value) for name, value in shortcuts.items() if value is not None]
-    return [*(parse_override(text) for text in settings or ()), *given]
-
-
-def _frame_range(text: str | None) -> tuple[int, int] | None:
-    """`--frames 40:60` as numbers.
-
-    Raises:
-        ConfigError: not of that form.
-    """
-    if text is None:
-        return None
-    first, colon, stop = text.partition(":")
-    if not (colon and first.isdecimal() and stop.isdecimal()):
-        raise ConfigError(f"--frames {text}: give a range like 40:60, the frames 40 to 59")
-    return int(first), int(stop)
-
-
-def _varied(styles: list[str] | None, vary: list[str] | None) -> list[Varied]:
-    """Several `--style` and all of `--vary`, as the keys that they vary."""
-    varied = [parse_vary(text) for text in vary or ()]
-    for each in varied:
-        check_name(each.key, "--vary")
-    return [vary_style(styles), *varied] if styles and len(styles) > 1 else varied
 
 
 def _tell(lines: Iterable[str], quiet: bool = False) -> None:

@@ -28,10 +28,10 @@ def one_line(result: Result) -> str:
 
 def test_help_names_every_command(brushflow: Brushflow) -> None:
     text = brushflow("--help").stdout
-    for command in ("run", "encode", "plan", "preview", "config", "doctor"):
+    for command in ("run", "encode", "plan", "preview", "evaluate", "config", "doctor"):
         assert f"  {command} " in text
         assert brushflow(command, "--help").exit_code == 0
-    assert len(cli.app.registered_commands) == 6
+    assert len(cli.app.registered_commands) == 7
 
 
 def test_a_part_of_a_run_is_chosen_in_one_way(brushflow: Brushflow) -> None:
