@@ -36,8 +36,8 @@ class Evaluation:
         for role, name in self.names.items():
             yield f"{role + ':':10}{name}"
         spans, (width, height) = self.painted.spans, self.size
-        shots = f"{len(spans)} shot{'s' if len(spans) > 1 else ''}"
-        yield f"{'measured:':10}{len(self.painted.frames)} frames of {width}x{height} in {shots}"
+        frames, shots = _many(len(self.painted.frames), "frame"), _many(len(spans), "shot")
+        yield f"{'measured:':10}{frames} of {width}x{height} in {shots}"
         yield f"{'flow:':10}{self.flow}"
         yield f"{'losses:':10}{self.scorer}"
         yield ""
@@ -103,7 +103,7 @@ class Evaluation:
 
 def rows(offsets: Sequence[int]) -> list[tuple[str, str, str, Number]]:
     """The rows of the table: words, the key of the value, that of the clip's own, and its form."""
-    apart = [(f"{k} frame{'s' if k > 1 else ''} apart", k) for k in offsets]
+    apart = [(f"{_many(k, 'frame')} apart", k) for k in offsets]
     return [
         *(
             (f"warping error, {words}", f"ewarp.{k}", f"ewarp_original.{k}", _tiny)
@@ -157,6 +157,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _tiny(value: float) -> str:

@@ -68,7 +68,7 @@ def test_a_run_is_measured_and_not_touched(
     assert found["per_frame"]["ewarp"]["5"][:5] == [None] * 5
     assert "warping error, 1 frame apart" in result.stdout
     assert "–: nothing to measure" in result.stdout
-    assert "measured 6 frames in" in result.stderr
+    assert "measured in" in result.stderr
 
 
 def test_a_part_of_a_run_and_a_run_against_another(
