@@ -15,10 +15,10 @@ PEAK = 255.0  # images are in [0, 1], the published weights are for 0..255
 
 
 class TemporalTarget(NamedTuple):
-    """An earlier painted frame, warped onto this one, and where it is to be trusted."""
+    """An earlier painted frame, warped onto this one, and how strongly each pixel is held to it."""
 
     image: Tensor  # (1, 3, H, W) in [0, 1]
-    weight: Tensor  # (1, 1, H, W) in [0, 1]
+    weight: Tensor  # (1, 1, H, W): 0 not at all, 1 as the published loss holds a trusted pixel
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
@@ -57,9 +57,17 @@ def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
     return (gram - target).square().mean()
 
 
-def temporal_loss(image: Tensor, target: TemporalTarget) -> Tensor:
-    """mean( c · (x − warped)² ) over all elements (Ruder et al. 2016, eq. 7)."""
-    return (target.weight * (image - target.image).square()).mean() * PEAK**2
+def temporal_loss(image: Tensor, target: TemporalTarget, kind: str = "squared") -> Tensor:
+    """mean( c · (x − warped)² ) over all elements (Ruder et al. 2016, eq. 7).
+
+    "smooth_l1", of the published code: half the square up to one level of 255, then the absolute
+    difference less a half, so that single large differences count less.
+    """
+    difference = (image - target.image) * PEAK
+    if kind == "smooth_l1":
+        size = difference.abs()
+        return (target.weight * torch.where(size < 1, size.square() / 2, size - 0.5)).mean()
+    return (target.weight * difference.square()).mean()
 
 
 def total_variation(image: Tensor, norm: str = "l2") -> Tensor:

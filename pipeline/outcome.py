@@ -24,12 +24,13 @@ class Options:
 
 @dataclass
 class Outcome:
-    """What a call did, to be told."""
+    """What a call did, to be told; with several passes each frame counts once in each."""
 
     work: Path
     output: Path | None = None
     sheet: Path | None = None
     frames: int = 0
+    passes: int = 1
     done: int = 0
     painted: int = 0
     encoded: bool = False
@@ -38,14 +39,15 @@ class Outcome:
 
     def lines(self) -> Iterator[str]:
         """The summary, line by line."""
+        what = "frames" if self.passes == 1 else f"frames (in {self.passes} passes)"
         if self.output and not self.painted and not self.encoded and self.done == self.frames:
-            yield f"nothing to do: all {self.frames} frames are painted and the video is written"
+            yield f"nothing to do: all {self.frames} {what} are painted and the video is written"
         elif self.output and not self.painted and not self.encoded:
-            yield f"nothing to do: the video has the {self.done} frames that are painted"
+            yield f"nothing to do: the video has the {self.done} {what} that are painted"
         else:
             minutes, seconds = divmod(round(self.seconds), 60)
             rest = f", {self.done} are done" if self.done > self.painted else ""
-            yield f"painted {self.painted} of {self.frames} frames in {minutes}:{seconds:02d}{rest}"
+            yield f"painted {self.painted} of {self.frames} {what} in {minutes}:{seconds:02d}{rest}"
         yield from self.flagged
         if self.output:
             yield f"video: {self.output}"

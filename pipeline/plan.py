@@ -60,7 +60,7 @@ class Plan:
         passes = len({step.pass_index for step in self.steps})
         width, height = self.size
         yield (
-            f"shots:  {len(self.shots)}, with {len(self.steps)} frames of {width}x{height}, "
+            f"shots:  {len(self.shots)}, with {self.shots[-1].stop} frames of {width}x{height}, "
             f"{passes} pass{'es' if passes > 1 else ''}"
         )
         yield f"done:   {len(self.steps) - len(self.todo)} of {len(self.steps)} steps"
@@ -85,7 +85,7 @@ def make_plan(run: Run) -> Plan:
     steps = schedule(shots, run.config.temporal)
     todo = [step for step in steps if not run.work.is_done(step)]
     width, height = run.timeline.geometry.painted
-    disk = preflight.disk_bytes(run.config, len(steps), run.size, run.work)
+    disk = preflight.disk_bytes(run.config, len(run.timeline), run.size, run.work)
     return Plan(
         config=run.config,
         shots=shots,

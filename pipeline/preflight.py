@@ -173,15 +173,24 @@ def check_space(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> No
 def disk_bytes(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> float:
     """An estimate of the bytes that a run of so many frames has still to write.
 
-    The clip's frames (unless they are there), the painted ones, and flow: of the longest shot, or
-    of all frames if `run.keep` says so, to each of the earlier frames.
+    The clip's frames (unless they are there), the painted ones of every pass, and flow: of the
+    longest shot, or of all frames if `run.keep` says so, to each frame that one is held to.
     """
+    temporal = config.temporal
     pixels = clip.width * clip.height
     png = pixels * 3 * (2 if clip.deep else 1) * PNG_SHARE
     shots = work.shots()
     with_flow = frames
     if shots and config.run.keep == "result":
         with_flow = max(shot.stop - shot.start for shot in shots)
-    flow = with_flow * len({1, *config.temporal.offsets}) * pixels * FLOW_BYTES
+    held_to = len({1, *temporal.offsets}) * (2 if temporal.passes > 1 else 1) + bool(
+        temporal.anchor
+    )
+    flow = with_flow * held_to * pixels * FLOW_BYTES
     there = frames if work.has_frames else 0
-    return (frames - there) * png + (frames - len(work.records)) * png + flow + SPARE_BYTES
+    return (
+        (frames - there) * png
+        + (frames * temporal.passes - len(work.records)) * png
+        + flow
+        + SPARE_BYTES
+    )

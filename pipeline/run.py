@@ -79,7 +79,7 @@ class Run:
         self._sheet_path()
         shots = self.prepare()
         steps = schedule(shots, self.config.temporal)
-        outcome = Outcome(self.work.root, frames=len(self.timeline))
+        outcome = Outcome(self.work.root, frames=len(steps), passes=self.config.temporal.passes)
         wanted = needed_for(steps, self._part(shots))
         if self.options.until == "flow":
             self._flow(wanted)
@@ -104,7 +104,7 @@ class Run:
             raise ConfigError(f"{self.work.root}: {there}: run it first")
         self.timeline = media.Timeline.from_json(kept)
         steps = schedule(shots, self.config.temporal)
-        outcome = Outcome(self.work.root, frames=len(steps))
+        outcome = Outcome(self.work.root, frames=len(steps), passes=self.config.temporal.passes)
         outcome.done = sum(self.work.is_done(step) for step in steps)
         self._finish(steps, outcome)
         outcome.seconds = time.monotonic() - self.began
@@ -160,7 +160,8 @@ class Run:
             return
         for shot in shots:
             own = [step for step in steps if shot.start <= step.frame < shot.stop]
-            if len(own) == shot.stop - shot.start and all(map(self.work.is_done, own)):
+            whole = {step.frame for step in own} == set(range(shot.start, shot.stop))
+            if whole and all(map(self.work.is_done, own)):
                 self.stylizer.flows.forget(shot.start, shot.stop)
 
     def _paint_step(self, step: Step) -> Record:

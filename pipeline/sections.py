@@ -125,12 +125,31 @@ class TemporalConfig(Section):
     """γ: weight of the temporal consistency loss."""
     offsets: Offsets = (1,)
     """Which earlier frames each frame is held to: [1], or [1, 2, 4] for long-term consistency."""
+    targets: Literal["nearest", "mean"] = "nearest"
+    """With several: to the "nearest" that saw a pixel (published), or to the "mean" of all."""
+    loss: Literal["squared", "smooth_l1"] = "squared"
+    """How the difference counts; "smooth_l1": beyond one level of 255 only linearly."""
+    mean: Literal["all", "trusted"] = "all"
+    """Over "all" pixels (published: weakens as occlusion grows), or the "trusted" ones."""
+    flat: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Hold flat areas of the clip (skies, shadows) so much more strongly, as a factor."""
+    anchor: Weight = 0.0
+    """Weight of holding each frame to its shot's first one, where that is seen: against drift."""
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     """How painted frames are warped; "bilinear" (the published one) blurs a little every time."""
     first_init: Literal["content", "random"] = "content"
     """What the first frame of a shot starts from."""
     init: Literal["warped", "previous", "content", "random"] = "warped"
     """What the others start from: the previous painted frame, warped by the flow or as it is, …"""
+    disoccluded: Literal["warped", "content", "moved"] = "warped"
+    """A warped start's untrusted pixels: smeared by the warp (published), the clip's own, or
+    the clip's own moved to the colours painted around them."""
+    passes: int = Field(default=1, ge=1, le=100)
+    """Sweeps over each shot: the first paints each frame alone, then forwards, backwards, …"""
+    blend: float = Field(default=0.5, gt=0, le=1)
+    """Several passes: how far a start is the neighbour's warped frame, the rest is its own last."""
+    from_pass: int = Field(default=1, ge=1)
+    """Several passes: the first (from 0) that has the temporal loss; published: 8 of 15."""
 
 
 class FlowConfig(Section):

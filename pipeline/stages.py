@@ -17,7 +17,7 @@ from pipeline.config import fingerprint, pick
 from pipeline.errors import MediaError, OptimizationError
 from pipeline.optimize import LossReport
 from pipeline.records import Record
-from pipeline.schedule import Step
+from pipeline.schedule import Step, results
 from pipeline.sections import RunConfig
 from pipeline.sheets import Cell, labelled_sheet
 from pipeline.shots import Shot
@@ -117,7 +117,7 @@ def problem(record: Record) -> str | None:
 
 @dataclass(frozen=True)
 class Film:
-    """What a video is made from: the clip, its times, and the steps that paint it."""
+    """What a video is made from: the clip, its times, and the steps that paint it (all passes)."""
 
     info: media.VideoInfo
     timeline: media.Timeline
@@ -134,7 +134,7 @@ def encode(config: RunConfig, work: WorkDir, film: Film, bar: Bar) -> bool:
     """
     target = media.check_output(config.input, config.output)
     place = preflight.written_at(target)
-    done = [step for step in film.steps if work.is_done(step)]
+    done = results(step for step in film.steps if work.is_done(step))
     if not done:
         raise MediaError(f"{work.root}: no frame is painted yet, there is nothing to encode")
     made_of = {"painting": work.painting_hash(done), "options": fingerprint(config, "output")}
@@ -152,14 +152,14 @@ def encode(config: RunConfig, work: WorkDir, film: Film, bar: Bar) -> bool:
         logger.info("%s", note)
     fault_point("encoded")
     _remove_surplus(target, count, before.get("frames", 0))
-    _tell_unfinished(len(film.steps), count, len(done))
+    _tell_unfinished(results(film.steps), count, done)
     work.note(video={**made_of, "frames": count, "identity": identity(place)}, encoding=None)
     return True
 
 
 def sheet(config: RunConfig, work: WorkDir, steps: list[Step], path: Path, anew: bool) -> None:
     """A row of the clip's frames above a row of the painted ones."""
-    done = [step for step in steps if work.is_done(step)]
+    done = results(step for step in steps if work.is_done(step))
     if not done or (path.exists() and not anew):
         return
     count = min(SHEET_COLUMNS, len(done))
@@ -176,7 +176,11 @@ def _remove_surplus(target: media.Target, count: int, before: int) -> None:
             (target.path / (target.pattern % number)).unlink(missing_ok=True)
 
 
-def _tell_unfinished(frames: int, count: int, done: int) -> None:
-    if done < frames:
-        as_they_were = f", {count - done} of them as in the clip" if count > done else ""
-        logger.info("unfinished: the video has %d of %d frames%s", count, frames, as_they_were)
+def _tell_unfinished(wanted: list[Step], count: int, done: list[Step]) -> None:
+    """Tell of frames that the video lacks or has from the clip, and of passes still to come."""
+    if len(done) < len(wanted):
+        as_in_clip = f", {count - len(done)} of them as in the clip" if count > len(done) else ""
+        logger.info("unfinished: the video has %d of %d frames%s", count, len(wanted), as_in_clip)
+    elif done != wanted:
+        rest = len(set(wanted) - set(done))
+        logger.info("unfinished: %d frames of the video are of an earlier pass", rest)

@@ -6,14 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from flow.occlusion import long_term_weights
-from flow.warp import backward_warp
 from pipeline import losses
 from pipeline.config import pick
 from pipeline.errors import OptimizationError
@@ -22,20 +18,10 @@ from pipeline.losses import StyleLoss, TemporalTarget
 from pipeline.optimize import OPTIMIZERS, LossReport, Minimum, Objective, minimize
 from pipeline.schedule import Source, Step
 from pipeline.sections import RunConfig
+from pipeline.temporal import Flows, Neighbours
 from pipeline.vgg import MEAN, Vgg19
 
 Progress = Callable[[int, LossReport], None]
-Warped = Callable[[int], Tensor]  # an earlier painted frame on a step's pixels (1, 3, H, W)
-
-
-class Flows(Protocol):
-    """Where flow and weights come from: a `flow.store.FlowStore`."""
-
-    def flow(self, i: int, j: int) -> Tensor: ...
-
-    def weight(self, i: int, j: int) -> Tensor: ...
-
-    def forget(self, start: int, stop: int) -> None: ...
 
 
 class Stylizer:
@@ -86,12 +72,11 @@ class Stylizer:
         """
         frame = self._load(step)
         with _enough_memory(frame):
-            warped = cache(lambda earlier: self._warp(step, earlier))
-            start = self._start(step, frame, warped)
+            around = Neighbours(step, frame, self.config.temporal, self.load_painted, self.flows)
+            start = self._start(around)
             if not step.needs:
                 return self._coarse_to_fine(frame, start, progress)
-            targets = self._temporal_targets(step, warped)
-            return self._minimize(frame, start, True, targets, progress)
+            return self._minimize(frame, start, True, around.targets(), progress)
 
     def iterations(self, step: Step) -> int:
         """How many iterations a step takes at most, over all its scales."""
@@ -148,8 +133,9 @@ class Stylizer:
                 "tv": config.tv.weight * losses.total_variation(image, config.tv.norm),
             }
             if held:
-                temporal = _sum(losses.temporal_loss(image, target) for target in held)
-                terms["temporal"] = config.temporal.weight * temporal
+                kind = config.temporal.loss
+                temporal = _sum(losses.temporal_loss(image, target, kind) for target in held)
+                terms["temporal"] = (config.temporal.weight or 1) * temporal
             return terms
 
         return objective
@@ -179,24 +165,12 @@ class Stylizer:
         factor = self.config.style.scale * (height * width / (tall * wide)) ** 0.5
         return resize(self.painting, max(16, round(tall * factor)), max(16, round(wide * factor)))
 
-    def _start(self, step: Step, frame: Tensor, warped: Warped) -> Tensor:
-        if step.init == "content":
-            return frame
-        if step.init == "random":
-            return self._noise(step, frame)
-        (earlier,) = step.init_from
-        if step.init == "previous":
-            return self._painted(step, earlier)
-        return warped(earlier)
-
-    def _painted(self, step: Step, earlier: int) -> Tensor:
-        return self.load_painted(Source(earlier, step.pass_index)).to(self.device)
-
-    def _warp(self, step: Step, earlier: int) -> Tensor:
-        """An earlier painted frame on a step's pixels."""
-        flow = self.flows.flow(step.frame, earlier).to(self.device)
-        method = self.config.temporal.interpolation
-        return backward_warp(self._painted(step, earlier), flow, method).clamp(0, 1)
+    def _start(self, around: Neighbours) -> Tensor:
+        if around.step.init == "content":
+            return around.frame
+        if around.step.init == "random":
+            return self._noise(around.step, around.frame)
+        return around.start()
 
     def _noise(self, step: Step, frame: Tensor) -> Tensor:
         """Faint noise on the network's mean colour, as the published code starts from.
@@ -207,12 +181,6 @@ class Stylizer:
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
         noise = torch.randn(frame.shape, generator=torch.Generator().manual_seed(seed)) * 0.001
         return ((torch.tensor(MEAN).view(1, 3, 1, 1) + noise) / 255).to(self.device)
-
-    def _temporal_targets(self, step: Step, warped: Warped) -> list[TemporalTarget]:
-        """Earlier painted frames on this one's pixels, with long-term weights (section 4.3)."""
-        weights = [self.flows.weight(step.frame, j).to(self.device) for j in step.temporal_from]
-        pairs = zip(step.temporal_from, long_term_weights(weights), strict=True)
-        return [TemporalTarget(warped(earlier), weight) for earlier, weight in pairs]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ FLOORS = [
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
     {"pipeline.shots", "pipeline.media", "pipeline.scorer", "flow.occlusion"},
     {"pipeline.schedule", "pipeline.metrics", "pipeline.sheets", "pipeline.variants", "flow.store"},
+    {"pipeline.temporal"},
     {
         "pipeline.claims",
         "pipeline.guard",

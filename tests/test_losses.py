@@ -79,6 +79,13 @@ def test_temporal_loss_sees_only_trusted_pixels() -> None:
     assert found == pytest.approx(one_pixel)
 
 
+def test_smooth_l1_is_half_the_square_up_to_a_level_and_linear_beyond() -> None:
+    image, weight = torch.zeros(1, 3, 2, 2, dtype=torch.float64), torch.ones(1, 1, 2, 2)
+    for levels, expected in ((0.5, 0.125), (1.0, 0.5), (3.0, 2.5)):
+        target = TemporalTarget(image + levels / 255, weight)
+        assert float(temporal_loss(image, target, "smooth_l1")) == pytest.approx(expected)
+
+
 def test_gradients() -> None:
     target = random(1, 3, 4, 5, seed=1)
     held = TemporalTarget(target, random(1, 1, 4, 5, seed=2))
@@ -87,6 +94,7 @@ def test_gradients() -> None:
         "content": lambda x: content_loss(x, target),
         "gram": lambda x: gram_loss(gram_matrix(x), gram),
         "temporal": lambda x: temporal_loss(x, held),
+        "smooth_l1": lambda x: temporal_loss(x, held, "smooth_l1"),
         "l2": lambda x: total_variation(x, "l2"),
         "l1": lambda x: total_variation(x, "l1"),
     }

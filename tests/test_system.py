@@ -14,6 +14,7 @@ from click.testing import Result
 from conftest import ffmpeg
 
 from pipeline import stylize
+from pipeline.schedule import Source
 
 Brushflow = Callable[..., Result]
 
@@ -176,6 +177,9 @@ def test_sixteen_bit_frames(paint: Brushflow, clip: Path, tmp_path: Path) -> Non
         "temporal.init=previous",
         "temporal.first_init=random",
         "temporal.weight=0",
+        "temporal.disoccluded=moved",
+        "temporal.anchor=100",
+        "temporal.loss=smooth_l1",
         "tv.norm=l2",
         "vgg.pooling=max",
         "vgg.precision=bfloat16",
@@ -185,6 +189,42 @@ def test_every_way_of_painting(paint: Brushflow, clip: Path, setting: str, tmp_p
     result = paint(clip, "--set", setting, "--set", "input.end=3f", "--set", "tv.weight=0.001")
     assert result.exit_code == 0, result.stderr
     assert len(painted(tmp_path / "out.mp4.work")) == 3
+
+
+def test_several_passes_stopped_and_started_again(
+    paint: Brushflow, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, forwards, backwards; the video shows the last pass of what is done."""
+    passes = ("--set", "temporal.passes=3", "--set", "input.end=3f", "--set", "run.keep=all")
+    whole = paint(clip, *passes, output=tmp_path / "whole.mp4")
+    assert whole.exit_code == 0, whole.stderr
+    assert "painted 9 of 9 frames (in 3 passes)" in whole.stdout
+    sources = [
+        (record["frame"], record["pass_index"]) for record in records(tmp_path / "whole.mp4.work")
+    ]
+    assert sources == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (2, 2), (1, 2), (0, 2)]
+    original = stylize.Stylizer.paint
+
+    def interrupted(self: stylize.Stylizer, step: stylize.Step, progress: object) -> object:
+        if step.result == Source(1, 2):
+            raise KeyboardInterrupt
+        return original(self, step, progress)
+
+    monkeypatch.setattr(stylize.Stylizer, "paint", interrupted)
+    assert paint(clip, *passes).exit_code == 130
+    monkeypatch.undo()
+    assert paint(clip, *passes).exit_code == 0
+    for index in range(3):
+        files = [
+            [
+                path.read_bytes()
+                for path in sorted((tmp_path / work).glob(f"stylized/pass_0{index}/*"))
+            ]
+            for work in ("out.mp4.work", "whole.mp4.work")
+        ]
+        assert len(files[0]) == 3
+        assert files[0] == files[1]
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 def test_quiet_is_quiet(paint: Brushflow, clip: Path) -> None:

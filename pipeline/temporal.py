@@ -1,0 +1,175 @@
+"""What a step has of the frames painted before it: its start, and what it is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flow.occlusion import long_term_weights
+from flow.warp import backward_warp
+from pipeline.losses import PEAK, TemporalTarget
+from pipeline.schedule import Source, Step
+from pipeline.sections import TemporalConfig
+
+SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
+FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
+FLAT_RADIUS = 3  # pixels
+LEAST_TRUSTED = 0.1  # share of the frame below which the "trusted" mean does not grow further
+
+
+class Flows(Protocol):
+    """Where flow and weights come from: a `flow.store.FlowStore`."""
+
+    def flow(self, i: int, j: int) -> Tensor: ...
+
+    def weight(self, i: int, j: int) -> Tensor: ...
+
+    def forget(self, start: int, stop: int) -> None: ...
+
+
+class Neighbours:
+    """The painted frames around a step's, on its own pixels; each is read and warped once.
+
+    Args:
+        step: the step.
+        frame: the clip's frame of the step, `(1, 3, H, W)`, on the device to compute on.
+        options: the config's `[temporal]`.
+        load_painted: the painted image of an earlier step, `(1, 3, H, W)`.
+        flows: backward flow and weights between the clip's frames.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        frame: Tensor,
+        options: TemporalConfig,
+        load_painted: Callable[[Source], Tensor],
+        flows: Flows,
+    ) -> None:
+        self.step = step
+        self.frame = frame
+        self.options = options
+        self.load_painted = load_painted
+        self.flows = flows
+        self._warped: dict[int, Tensor] = {}
+        self._weights: dict[int, Tensor] = {}
+
+    def painted(self, other: int) -> Tensor:
+        """Another frame as this pass painted it, `(1, 3, H, W)`."""
+        return self.load_painted(Source(other, self.step.pass_index)).to(self.frame.device)
+
+    def warped(self, other: int) -> Tensor:
+        """The same, brought onto this frame."""
+        if other not in self._warped:
+            flow = self.flows.flow(self.step.frame, other).to(self.frame.device)
+            moved = backward_warp(self.painted(other), flow, self.options.interpolation)
+            self._warped[other] = moved.clamp(0, 1)
+        return self._warped[other]
+
+    def weight(self, other: int) -> Tensor:
+        """Where that can be trusted, `(1, 1, H, W)` in [0, 1]."""
+        if other not in self._weights:
+            weight = self.flows.weight(self.step.frame, other)
+            self._weights[other] = weight.to(self.frame.device)
+        return self._weights[other]
+
+    def start(self) -> Tensor:
+        """What the optimisation starts from, for a step with `init_from` or `before`."""
+        if self.step.before is not None:
+            return self._blended(self.load_painted(self.step.before).to(self.frame.device))
+        (other,) = self.step.init_from
+        if self.step.init == "previous":
+            return self.painted(other)
+        if self.options.disoccluded == "warped":
+            return self.warped(other)
+        filling = self.frame if self.options.disoccluded == "content" else self._moved(other)
+        return torch.lerp(filling, self.warped(other), self.weight(other))
+
+    def targets(self) -> list[TemporalTarget]:
+        """The images that the temporal loss holds to, with the strength for each pixel.
+
+        The strengths are the flow's weights, shared out among several frames as published
+        (`long_term_weights`), and changed by `options.targets`, `mean` and `flat`; the anchor's
+        are relative to `options.weight`.
+        """
+        found = self._held()
+        if self.options.mean == "trusted" and found:
+            trusted = sum(float(target.weight.mean()) for target in found)
+            found = _scaled(found, 1 / max(trusted, LEAST_TRUSTED))
+        if self.step.anchor is not None:
+            anchor = self.step.anchor
+            share = self.options.anchor / (self.options.weight or 1)
+            found.append(TemporalTarget(self.warped(anchor), self.weight(anchor) * share))
+        if self.options.flat:
+            found = _scaled(found, 1 + self.options.flat * flatness(self.frame))
+        return found
+
+    def _held(self) -> list[TemporalTarget]:
+        others = self.step.temporal_from
+        weights = [self.weight(other) for other in others]
+        if self.options.targets == "nearest" or len(others) < 2:
+            pairs = zip(others, long_term_weights(weights), strict=True)
+            return [TemporalTarget(self.warped(other), weight) for other, weight in pairs]
+        return [_average([self.warped(other) for other in others], weights)]
+
+    def _blended(self, own: Tensor) -> Tensor:
+        """δ c ∘ warped + (1 − δ c) ∘ own (Ruder et al. 2016, eq. 10, δ = `temporal.blend`)."""
+        if not self.step.init_from:
+            return own
+        (other,) = self.step.init_from
+        return torch.lerp(own, self.warped(other), self.options.blend * self.weight(other))
+
+    def _moved(self, other: int) -> Tensor:
+        """The clip's frame, its colours moved as those of trusted pixels around were by painting.
+
+        The difference of painting and clip, averaged over trusted pixels around (normalised
+        convolution, Knutsson and Westin 1993), is added to the clip.
+        """
+        weight = self.weight(other)
+        change = (self.warped(other) - self.frame) * weight  # (1, 3, H, W)
+        reach = max(2.0, min(weight.shape[-2:]) * SPREAD)
+        near, total = _gaussian(change, reach), _gaussian(weight, reach)
+        # Far from all trusted pixels the frame's mean change takes over.
+        mean = change.mean(dim=(2, 3), keepdim=True) / weight.mean().clamp(min=1e-3)
+        least = 0.02
+        return (self.frame + (near + least * mean) / (total + least)).clamp(0, 1)
+
+
+def flatness(frame: Tensor) -> Tensor:
+    """1 where a frame `(1, 3, H, W)` has no texture, near 0 where it has: `(1, 1, H, W)`.
+
+    exp(−|∇|² / 4²), the gradient in levels of 255 and averaged over 7 by 7 pixels.
+    """
+    padded = F.pad(frame, (1, 1, 1, 1), mode="replicate") * PEAK
+    across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+    down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    energy = (across.square() + down.square()).mean(dim=1, keepdim=True)
+    border = (FLAT_RADIUS,) * 4
+    smooth = F.avg_pool2d(F.pad(energy, border, mode="replicate"), 2 * FLAT_RADIUS + 1, stride=1)
+    return torch.exp(-smooth / FLAT**2)
+
+
+def _average(images: list[Tensor], weights: list[Tensor]) -> TemporalTarget:
+    """The weighted mean of images, as strong as the best of their weights."""
+    total = torch.stack(weights).sum(dim=0)  # (1, 1, H, W)
+    mixed = torch.stack([image * weight for image, weight in zip(images, weights, strict=True)])
+    strength = torch.stack(weights).amax(dim=0)
+    return TemporalTarget(mixed.sum(dim=0) / total.clamp(min=1e-6), strength)
+
+
+def _scaled(targets: list[TemporalTarget], factor: float | Tensor) -> list[TemporalTarget]:
+    return [TemporalTarget(target.image, target.weight * factor) for target in targets]
+
+
+def _gaussian(image: Tensor, sigma: float) -> Tensor:
+    """A Gaussian filter, zeros beyond the borders: (1, C, H, W)."""
+    radius = round(3 * sigma)
+    along = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
+    taps = torch.exp(-along.square() / (2 * sigma**2))
+    taps = (taps / taps.sum()).expand(image.shape[1], 1, 1, -1)
+    rows = F.conv2d(image, taps, padding=(0, radius), groups=image.shape[1])
+    return F.conv2d(rows, taps.transpose(2, 3), padding=(radius, 0), groups=image.shape[1])

@@ -1,0 +1,109 @@
+"""Starts and targets of a step, where motion, weights and colours are known."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.losses import temporal_loss
+from pipeline.schedule import Source, Step
+from pipeline.sections import TemporalConfig
+from pipeline.temporal import Neighbours, flatness
+
+HEIGHT, WIDTH = 24, 36
+
+
+def flat_picture(level: float) -> Tensor:
+    return torch.full((1, 3, HEIGHT, WIDTH), level)
+
+
+class Still:
+    """No motion; frame 3 is trusted on the left half, others on the left three quarters."""
+
+    def flow(self, i: int, j: int) -> Tensor:
+        return torch.zeros(1, 2, HEIGHT, WIDTH)
+
+    def weight(self, i: int, j: int) -> Tensor:
+        weight = torch.zeros(1, 1, HEIGHT, WIDTH)
+        weight[..., : WIDTH // 2 if j == 3 else WIDTH * 3 // 4] = 1
+        return weight
+
+    def forget(self, start: int, stop: int) -> None: ...
+
+
+def around(step: Step, frame: Tensor | None = None, **options: Any) -> Neighbours:
+    """Painted frame n is grey n / 10, of the pass before 0.05 darker."""
+
+    def painted(source: Source) -> Tensor:
+        return flat_picture(source.frame / 10 - (step.pass_index - source.pass_index) / 20)
+
+    content = flat_picture(0.5) if frame is None else frame
+    return Neighbours(step, content, TemporalConfig(**options), painted, Still())
+
+
+def columns(image: Tensor) -> list[float]:
+    """The values in the first, the middle and the last quarter."""
+    return [round(float(image[0, 0, 0, x]), 4) for x in (0, WIDTH * 5 // 8, WIDTH - 1)]
+
+
+@pytest.mark.parametrize(
+    ("disoccluded", "expected"),
+    [("warped", [0.3, 0.3, 0.3]), ("content", [0.3, 0.5, 0.5]), ("moved", [0.3, 0.3, 0.3])],
+)
+def test_disoccluded_pixels_start_from(disoccluded: str, expected: list[float]) -> None:
+    """Painting made this clip 0.2 darker: so are the pixels that are moved."""
+    start = around(Step(4, 0, "warped", (3,)), disoccluded=disoccluded).start()
+    assert columns(start) == pytest.approx(expected, abs=2e-3)
+
+
+def test_moved_pixels_keep_the_clips_own_texture() -> None:
+    frame = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) / 4 + 0.4
+    start = around(Step(4, 0, "warped", (3,)), frame, disoccluded="moved").start()
+    change = (start - frame)[..., WIDTH * 5 // 8 :]
+    assert float(change.std()) < 0.02 < 0.1 < -float(change.mean())
+
+
+def test_a_later_pass_starts_from_the_normalised_blend() -> None:
+    start = around(Step(4, 1, "blended", (3,)), blend=0.5).start()
+    assert columns(start) == pytest.approx([0.325, 0.35, 0.35])  # own: 0.4 - 0.05
+    assert columns(around(Step(4, 1, "blended")).start()) == pytest.approx([0.35] * 3)
+
+
+def test_nearest_holds_each_pixel_once() -> None:
+    near, far = around(Step(4, 0, "warped", (3,), (3, 2))).targets()
+    assert columns(near.image) == pytest.approx([0.3] * 3)
+    assert columns(near.weight) == [1, 0, 0]
+    assert columns(far.weight) == [0, 1, 0]
+
+
+def test_mean_holds_to_the_average_of_those_that_saw_a_pixel() -> None:
+    (target,) = around(Step(4, 0, "warped", (3,), (3, 2)), targets="mean").targets()
+    assert columns(target.image)[:2] == pytest.approx([0.25, 0.2])
+    assert columns(target.weight) == [1, 1, 0]
+
+
+def test_the_trusted_mean_does_not_weaken_with_occlusion() -> None:
+    step, image = Step(4, 0, "warped", (3,), (3,)), flat_picture(0.4)
+    (all_pixels,) = around(step).targets()
+    (trusted,) = around(step, mean="trusted").targets()
+    squared = (0.1 * 255) ** 2
+    assert float(temporal_loss(image, all_pixels)) == pytest.approx(squared / 2, rel=1e-5)
+    assert float(temporal_loss(image, trusted)) == pytest.approx(squared, rel=1e-5)
+
+
+def test_the_anchor_is_held_by_its_own_weight() -> None:
+    step = Step(4, 0, "warped", (3,), (3,), anchor=0)
+    _, anchor = around(step, anchor=500.0, weight=2000.0).targets()
+    assert columns(anchor.image) == [0, 0, 0]
+    assert columns(anchor.weight) == [0.25, 0.25, 0]
+
+
+def test_flat_areas_are_held_more() -> None:
+    frame = flat_picture(0.5)
+    frame[..., WIDTH // 2 :] = torch.rand(1, 3, HEIGHT, WIDTH // 2)
+    found = flatness(frame)
+    assert float(found[..., : WIDTH // 2 - 5].min()) == pytest.approx(1)
+    assert float(found[..., WIDTH // 2 + 5 :].max()) < 1e-3
+    (target,) = around(Step(4, 0, "warped", (3,), (3,)), frame, flat=2.0).targets()
+    assert columns(target.weight)[0] == pytest.approx(3)
