@@ -19,9 +19,11 @@ import numpy.typing as npt
 
 GRID = (16, 9)
 AUDIO_RATE = 8000
+ACCURATE = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 PLAYLISTS = {"hls", "concat", "sdp", "dash", "rtsp", "imf", "webm_dash_manifest", "tty", "svg_pipe"}
 LUMA = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 CENTRED = {"mjpeg", "tiff", "h263", "mpeg1video", "svq1"}
+PLANAR = {"uyvy422": "yuv422p", "yuyv422": "yuv422p", "nv12": "yuv420p", "p010le": "yuv420p10le"}
 BT601 = (0.299, 0.114)
 Grid = npt.NDArray[np.float64]
 
@@ -59,6 +61,18 @@ class Reference:
         """Width and height as a player shows them, in square pixels."""
         width, height = round(self.size[0] * self.aspect), self.size[1]
         return (height, width) if self.turned in TURNS else (width, height)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """How many colours are taken across and down the stored picture, of twelve pixels at least.
+
+        Less would be what pixels that share their chroma, or a codec's block, cannot show.
+        """
+        width, height = self.picture or self.shown_size
+        across, down = (
+            max(1, min(n, side // 12)) for n, side in zip(GRID, (width, height), strict=True)
+        )
+        return (down, across) if self.turned in TURNS else (across, down)
 
 
 def decode(path: Path, picture: tuple[int, int] | None = None) -> Reference:
@@ -121,9 +135,7 @@ def _frames(container: Any, stream: Any, found: Reference) -> Iterator[Any]:
 def _describe(frame: Any, stream: Any, found: Reference) -> None:
     found.size = (frame.width, frame.height)
     found.turned = _turn(frame)
-    # A turned picture keeps its chroma where the turned planes have it, so neither left nor right.
-    codec = stream.codec_context.name
-    found.centred = found.turned != "no" or codec in CENTRED
+    found.centred = stream.codec_context.name in CENTRED
     aspect = stream.sample_aspect_ratio
     found.aspect = Fraction(aspect) if aspect else Fraction(1)
     found.tags = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
@@ -133,25 +145,25 @@ def _describe(frame: Any, stream: Any, found: Reference) -> None:
 def grid_of(frame: Any, found: Reference) -> Grid:
     """The mean colours (9, 16, 3) of a frame, upright, full-range RGB of 255."""
     name = frame.format.name
-    if name.startswith(("yuv4", "yuvj4")):
+    if name in PLANAR:
+        frame, name = frame.reformat(format=PLANAR[name]), PLANAR[name]
+    if name.startswith(("yuv4", "yuva4", "yuvj4")):
         colours = _from_planes(frame, found)
     else:
         rgba = _part(frame.to_ndarray(format="rgba"), found.picture)
-        colours = _shrink(rgba[..., :3] * rgba[..., 3:] / 255, found.turned in TURNS)
+        colours = _shrink(rgba[..., :3] * rgba[..., 3:] / 255, found)
     return np.clip(_upright(colours, found.turned), 0, 255)
 
 
 def _from_planes(frame: Any, found: Reference) -> Grid:
-    """By the matrix of the tags, or by height where there is none; chroma sited as usual."""
+    """By the matrix of the tags, or by height where there is none; chroma sited as usual.
+
+    What is beyond black and white is cut off in a clip, as there it cannot be painted; but not in
+    an output, where it only makes up for chroma that several pixels share.
+    """
     bits = frame.format.components[0].bits
     full = frame.color_range == 2 or frame.format.name.startswith("yuvj")
-    planes = []
-    for plane in list(frame.planes)[:3]:
-        data = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
-        small = data.reshape(plane.height, -1)[:, : plane.width].astype(np.float32)
-        whole = _full_size(small, frame.width, frame.height, found.centred)
-        planes.append(_part(whole, found.picture) / 2 ** (bits - 8))
-    luma, blue, red = planes
+    luma, blue, red = (_plane(frame, number, found) for number in range(3))
     high = max(frame.width, frame.height) >= 1280 or min(frame.width, frame.height) > 576
     guess = LUMA[1] if high else BT601
     kr, kb = guess if frame.colorspace == 2 else LUMA.get(frame.colorspace, BT601)
@@ -161,8 +173,22 @@ def _from_planes(frame: Any, found: Reference) -> Grid:
     r = luma + 2 * (1 - kr) * red
     b = luma + 2 * (1 - kb) * blue
     g = (luma - kr * r - kb * b) / (1 - kr - kb)
-    rgb = np.clip(np.stack([r, g, b], axis=-1), 0, 255)
-    return _shrink(rgb, _turn(frame) in TURNS)
+    rgb = np.stack([r, g, b], axis=-1)
+    if found.picture is None:
+        rgb = np.clip(rgb, 0, 255)
+    if len(frame.planes) == 4:
+        rgb *= _plane(frame, 3, found)[..., None] / (256 - 2 ** (8 - bits))
+    return _shrink(rgb, found)
+
+
+def _plane(frame: Any, number: int, found: Reference) -> Grid:
+    """A plane of a frame at its full size, in levels of 8 bits."""
+    plane, bits = frame.planes[number], frame.format.components[0].bits
+    data = np.frombuffer(plane, np.uint8 if bits == 8 else np.uint16)
+    small = data.reshape(plane.height, -1)[:, : plane.width].astype(np.float32)
+    whole = _full_size(small, frame.width, frame.height, found.centred)
+    part: Grid = _part(whole, found.picture) / 2 ** (bits - 8)
+    return part
 
 
 def _full_size(plane: npt.NDArray[Any], width: int, height: int, centred: bool) -> Grid:
@@ -182,9 +208,8 @@ def _part(image: npt.NDArray[Any], size: tuple[int, int] | None) -> npt.NDArray[
     return part.astype(np.float32)
 
 
-def _shrink(image: npt.NDArray[np.floating], turned: bool) -> Grid:
-    size = GRID[::-1] if turned else GRID
-    small: Grid = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+def _shrink(image: npt.NDArray[np.floating], found: Reference) -> Grid:
+    small: Grid = cv2.resize(image, found.grid, interpolation=cv2.INTER_AREA).astype(np.float64)
     return small
 
 
@@ -202,12 +227,15 @@ _SIGNS = {
 
 
 def _turn(frame: Any) -> str:
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            matrix = np.frombuffer(bytes(data), "<i4")[[0, 1, 3, 4]]
-            a, b, c, d = (int(np.sign(round(value / 65536))) for value in matrix)
-            return _SIGNS.get((a, b, c, d), "no")
-    return "no"
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # beside data of a kind that PyAV does not know: only the angle is left
+        return {90: "left", -90: "right", 180: "half", -180: "half"}.get(frame.rotation, "no")
+    if data is None:
+        return "no"
+    matrix = np.frombuffer(bytes(data), "<i4")[[0, 1, 3, 4]]
+    a, b, c, d = (int(np.sign(round(value / 65536))) for value in matrix)
+    return _SIGNS.get((a, b, c, d), "no")
 
 
 def _upright(grid: Grid, turned: str) -> Grid:
@@ -261,12 +289,14 @@ def _through_ffmpeg(path: Path, found: Reference) -> None:
             found.times.append(int(line.split(",")[2]) * found.tick)
     found.yuv = bool(alpha)
     raw = subprocess.run(
-        [*base, "-pix_fmt", "rgba", "-f", "rawvideo", "-"], capture_output=True, check=False
+        [*base, "-sws_flags", ACCURATE, "-pix_fmt", "rgba", "-f", "rawvideo", "-"],
+        capture_output=True,
+        check=False,
     )
     if found.times and raw.stdout:
         shape = (-1, found.size[1], found.size[0], 4)
         for rgba in np.frombuffer(raw.stdout, np.uint8).reshape(shape).astype(np.float32):
-            found.grids.append(_shrink(rgba[..., :3] * rgba[..., 3:] / 255, False))
+            found.grids.append(_shrink(rgba[..., :3] * rgba[..., 3:] / 255, found))
 
 
 def _url(path: Path) -> str:

@@ -1,5 +1,7 @@
 """Geometry and colour: upright, square, unscaled unless asked, and the colours that went in."""
 
+import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ CORNERS = (
     *("-filter_complex", "[0][1]hstack[a];[2][3]hstack[b];[a][b]vstack"),
 )
 LUMA = np.array([0.299, 0.587, 0.114])
+Upright = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 RED, LIME, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
@@ -57,6 +60,75 @@ def test_turned_and_mirrored_clips_come_out_upright(
     assert any("turned" in note for note in passed.notes)
 
 
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p"])
+@pytest.mark.parametrize(
+    ("turn", "upright"),
+    [
+        (("-display_rotation", "90"), lambda frame: np.rot90(frame, 1)),
+        (("-display_rotation", "180"), lambda frame: np.rot90(frame, 2)),
+        (("-display_rotation", "270"), lambda frame: np.rot90(frame, 3)),
+        (("-display_hflip",), np.fliplr),
+        (("-display_vflip",), np.flipud),
+        (("-display_rotation", "90", "-display_hflip"), lambda frame: np.rot90(frame, 1)[:, ::-1]),
+        (("-display_rotation", "270", "-display_hflip"), lambda frame: np.rot90(frame, 3)[:, ::-1]),
+    ],
+)
+def test_a_turn_changes_no_pixel(
+    tmp_path: Path, turn: tuple[str, ...], upright: Upright, pixels: str
+) -> None:
+    coloured = ("-vf", "hue=h=360*t", "-c:v", "libx264", "-crf", "9", "-pix_fmt", pixels)
+    ffmpeg(*pattern("80x48", seconds=0.2), *coloured, tmp_path / "plain.mp4")
+    ffmpeg(*turn, "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "turned.mp4")
+    plain = passed_through(tmp_path / "plain.mp4", tmp_path / "a.mp4")
+    turned = passed_through(tmp_path / "turned.mp4", tmp_path / "b.mp4")
+    for before, after in zip(plain.frames, turned.frames, strict=True):
+        assert np.array_equal(upright(before), after)
+
+
+def test_interlaced_lines_are_joined_before_turning(tmp_path: Path) -> None:
+    fields = ("-vf", "interlace=lowpass=0", "-flags", "+ilme+ildct", "-x264-params", "tff=1")
+    ffmpeg(*pattern("80x48", "50", 0.2), *fields, *X264, tmp_path / "plain.mp4")
+    path = tmp_path / "turned.mp4"
+    ffmpeg("-display_rotation", "90", "-i", tmp_path / "plain.mp4", "-c", "copy", path)
+    plain = passed_through(tmp_path / "plain.mp4", tmp_path / "a.mp4")
+    turned = passed_through(path, tmp_path / "b.mp4")
+    assert plain.info.interlaced
+    assert np.array_equal(np.rot90(plain.frames[2]), turned.frames[2])
+
+
+def test_an_odd_angle_is_not_heeded_and_said(tmp_path: Path) -> None:
+    ffmpeg(*CORNERS, *X264, tmp_path / "plain.mp4")
+    path = tmp_path / "in.mp4"
+    ffmpeg("-display_rotation", "45", "-i", tmp_path / "plain.mp4", "-c", "copy", path)
+    passed = passed_through(path, tmp_path / "out.mp4")
+    assert corners(passed.frames[0]) == [RED, LIME, BLUE, WHITE]
+    assert any("45 degrees: not done" in note for note in passed.notes)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "wanted"),
+    [
+        (2, [LIME, RED, WHITE, BLUE]),
+        (3, [WHITE, BLUE, LIME, RED]),
+        (5, [RED, BLUE, LIME, WHITE]),
+        (6, [BLUE, RED, WHITE, LIME]),
+        (8, [LIME, WHITE, RED, BLUE]),
+    ],
+)
+def test_a_photograph_stands_upright(
+    tmp_path: Path, orientation: int, wanted: list[tuple[int, ...]]
+) -> None:
+    ffmpeg(*CORNERS, "-frames:v", "1", "-q:v", "2", "-update", "1", tmp_path / "plain.jpg")
+    tag = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + tag + bytes(4)
+    marker = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    data = (tmp_path / "plain.jpg").read_bytes()
+    (tmp_path / "in.jpg").write_bytes(data[:2] + marker + data[2:])
+    passed = passed_through(tmp_path / "in.jpg", tmp_path / "out.png")
+    assert corners(passed.frames[0]) == wanted
+    assert passed.clip.size == ((48, 64) if orientation > 4 else (64, 48))
+
+
 def test_pixels_become_square_before_turning(tmp_path: Path) -> None:
     ffmpeg(*pattern("64x48"), "-vf", "setsar=4/3", *X264, tmp_path / "wide.mp4")
     ffmpeg(
@@ -81,6 +153,40 @@ def test_odd_sizes_are_neither_scaled_nor_cropped(
     difference = np.abs(frame[:37, :49] @ LUMA - passed.frames[0] @ LUMA)
     assert difference.mean() < 4
     assert any("even sizes" in note for note in passed.notes) == (wanted != (49, 37))
+
+
+@pytest.mark.parametrize("size", [(49, 37), (51, 36), (50, 39)])
+@pytest.mark.parametrize(
+    "pixels", ["yuv420p", "yuv422p", "yuv440p", "yuv411p", "yuv410p", "yuv420p10le", "yuva420p"]
+)
+def test_chroma_of_odd_sizes_lies_where_it_did(
+    tmp_path: Path, pixels: str, size: tuple[int, int]
+) -> None:
+    width, height = size
+    whole = (-(-width // 4) * 4, -(-height // 4) * 4)  # the same pixels in a size that is even
+    crop = f"crop={width}:{height}:0:0:exact=1"
+    source = (*pattern(f"{whole[0]}x{whole[1]}", seconds=0.08), "-c:v", "ffv1", "-pix_fmt", pixels)
+    ffmpeg(*source, tmp_path / "even.mkv")
+    ffmpeg("-i", tmp_path / "even.mkv", "-vf", crop, "-c:v", "ffv1", tmp_path / "odd.mkv")
+    even = passed_through(tmp_path / "even.mkv", tmp_path / "a.mkv", bits=8).frames[0].astype(int)
+    odd = passed_through(tmp_path / "odd.mkv", tmp_path / "b.mkv", bits=8).frames[0].astype(int)
+    assert odd.shape == (height, width, 3)
+    inside = np.abs(odd - even[:height, :width])[: height // 4 * 4 - 4, : width // 4 * 4 - 4]
+    assert inside.max() <= 1
+
+
+def test_chroma_of_a_tiff_lies_between_its_pixels(tmp_path: Path) -> None:
+    planes = [np.full((48, 64), 128, np.uint8)]
+    for low, high in ((90, 160), (150, 100)):  # stripes that are the same seen from either side
+        chroma = np.full((24, 32), low, np.uint8)
+        chroma[:, 10:22] = high
+        planes.append(chroma)
+    (tmp_path / "in.yuv").write_bytes(b"".join(plane.tobytes() for plane in planes))
+    raw = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "64x48", "-i", tmp_path / "in.yuv")
+    ffmpeg(*raw, "-update", "1", tmp_path / "in.tif")
+    frame = passed_through(tmp_path / "in.tif", tmp_path / "out.png").frames[0].astype(int)
+    assert np.ptp(frame) > 30
+    assert np.abs(frame - frame[:, ::-1]).max() <= 1
 
 
 @settings(deadline=None, max_examples=100)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pipeline.media.chroma import filled, grown
+
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 MATRICES = ("bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc")
 UNKNOWN = ("unknown", "unspecified", "reserved", "")
@@ -89,23 +91,23 @@ def to_rgb(
     """Filters from decoded frames to full-range planar RGB of 8 (or `deep`, 16) bits.
 
     HDR is tone-mapped to BT.709; alpha is composited on black. zscale converts, because swscale's
-    rounding darkens by up to half a level of 255.
+    rounding darkens by up to half a level of 255; it takes no odd sizes with subsampled chroma.
     """
-    chain = _even_chroma(colour, pixels, size, alpha=alpha)
-    final = "format=gbrp16le" if deep else "format=gbrp"
+    fill, cut = filled(pixels, size)
+    chain = [*fill, *_plain_rgb(pixels, alpha=alpha), _known(colour, pixels)]
     if colour.hdr:
-        return [
-            *chain,
+        chain += [
             f"zscale=transfer=linear:npl={HDR_WHITE}",
             "format=gbrpf32le",
             "zscale=primaries=bt709",
             "tonemap=mobius:param=0.5:desat=0",
             "zscale=transfer=bt709:range=full",
-            final,
         ]
-    if alpha:  # in 16 bits, as multiplying 8 bits by an opaque alpha loses a level
-        chain += [TO_RGB, "format=gbrap16le", "premultiply=inplace=1"]
-    return [*chain, TO_RGB, final]
+    elif alpha:  # in 16 bits, as multiplying 8 bits by an opaque alpha loses a level
+        chain += [TO_RGB, "format=gbrap16le", "premultiply=inplace=1", TO_RGB]
+    else:
+        chain.append(TO_RGB)
+    return [*chain, "format=gbrp16le" if deep else "format=gbrp", *cut]
 
 
 def from_rgb(colour: Colour, pixels: str, size: tuple[int, int], *, deep: bool) -> list[str]:
@@ -113,11 +115,16 @@ def from_rgb(colour: Colour, pixels: str, size: tuple[int, int], *, deep: bool) 
     full = replace(colour, matrix="gbr", range="pc")
     if is_rgb(pixels):
         return [f"format={pixels}", tagged(full)]
-    chain = ["format=gbrp16le" if deep else "format=gbrp", tagged(full)]
-    chain.append(f"zscale=matrix={colour.matrix}:range={colour.range}")
-    if size[0] % 2 or size[1] % 2:
-        chain += [f"format={_full_chroma(pixels)}", f"scale=flags={SCALER}"]
-    return [*chain, f"format={pixels}", tagged(colour)]
+    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+    return [
+        "format=gbrp16le" if deep else "format=gbrp",
+        grown(size, even),
+        tagged(full),
+        f"zscale=matrix={colour.matrix}:range={colour.range}:filter=lanczos",
+        f"format={pixels}",
+        f"crop={size[0]}:{size[1]}:0:0:exact=1",
+        tagged(colour),
+    ]
 
 
 def resized(size: tuple[int, int]) -> str:
@@ -125,19 +132,15 @@ def resized(size: tuple[int, int]) -> str:
     return f"zscale=w={size[0]}:h={size[1]}:filter=lanczos"
 
 
-def _even_chroma(colour: Colour, pixels: str, size: tuple[int, int], *, alpha: bool) -> list[str]:
-    """Filters that tag frames and bring them into a shape that zscale takes.
+def _known(colour: Colour, pixels: str) -> str:
+    """The filter that tags frames with what zscale knows.
 
-    It takes no odd sizes with subsampled chroma, and no tags that it does not know: primaries and
-    transfer are named only where they are converted.
+    Primaries and transfer are named only where they are converted.
     """
-    if not colour.hdr:
-        matrix = "gbr" if is_rgb(pixels) else _convertible(colour.matrix)
-        colour = Colour(matrix, colour.range, "unknown", "unknown")
-    subsampled = not is_rgb(pixels) and not is_grey(pixels) and "444" not in pixels
-    if not subsampled or (size[0] % 4 == 0 and size[1] % 4 == 0):  # 4: of 4:1:0 and 4:1:1
-        return [*_plain_rgb(pixels, alpha=alpha), tagged(colour)]
-    return [tagged(colour), f"scale=flags={SCALER}", f"format={_full_chroma(pixels, alpha=alpha)}"]
+    if colour.hdr:
+        return tagged(colour)
+    matrix = "gbr" if is_rgb(pixels) else _convertible(colour.matrix)
+    return tagged(Colour(matrix, colour.range, "unknown", "unknown"))
 
 
 def _plain_rgb(pixels: str, *, alpha: bool) -> list[str]:
@@ -153,14 +156,6 @@ def _convertible(matrix: str) -> str:
     return (
         matrix if matrix in (*MATRICES, "ycgco") else "bt2020nc" if "bt2020" in matrix else "bt709"
     )
-
-
-def _full_chroma(pixels: str, *, alpha: bool = False) -> str:
-    """The YUV 4:4:4 format of the same depth."""
-    depth = next((bits for bits in ("16", "14", "12", "10", "9") if bits in pixels[3:]), "")
-    if depth in ("9", "14") and alpha:
-        depth = "16"
-    return f"yuv{'a' if alpha else ''}444p{depth}{'le' if depth else ''}"
 
 
 def tagged(colour: Colour) -> str:

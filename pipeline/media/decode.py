@@ -119,11 +119,24 @@ def _chain(clip: Clip) -> list[str]:
         chain.append("bwdif=mode=send_frame:deint=interlaced")
     if clip.rate is not None:
         chain.append(f"fps={clip.rate}")
-    chain += to_rgb(info.colour, info.pixels, info.size, alpha=info.alpha, deep=clip.deep)
+    if _is_tiff(
+        info
+    ):  # its chroma lies in the middle of the pixels that share it: ffmpeg is silent
+        chain.append("setparams=chroma_location=center")
+    lying = info.turn.transposed and not info.turn.by_ffmpeg
+    size = info.size[::-1] if lying else info.size
+    chain += to_rgb(info.colour, info.pixels, size, alpha=info.alpha, deep=clip.deep)
+    chain += info.turn.filters
     if geometry.crop is not None:
         x, y, width, height = geometry.crop
         chain.append(f"crop={width}:{height}:{x}:{y}")
     return [*chain, resized(geometry.painted)]
+
+
+def _is_tiff(info: VideoInfo) -> bool:
+    images = info.source.images
+    name = images[0].suffix.lower() if images else info.container
+    return name in (".tif", ".tiff", "tiff_pipe")
 
 
 def _selection(clip: Clip) -> list[str]:
@@ -166,6 +179,7 @@ def _scan(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
         *_selection(clip),
         tagged(clip.info.colour),
         f"scale=flags={SCALER}:out_range=pc",
+        *clip.info.turn.filters,
     ]
     for _, picture in read_raw(clip.info, chain, "gray", FrameLog(), _seek(clip)):
         yield picture.astype(np.uint8, copy=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 import ffmpeg
 
+from pipeline.media.chroma import grown
 from pipeline.media.colour import Colour, from_rgb, resized, stored
 from pipeline.media.geometry import Pixels, Size
 from pipeline.media.images import write_images
@@ -107,10 +108,8 @@ def _picture(target: Target, timeline: Timeline, info: VideoInfo, output: Output
     padding = (-size[0] % codec.align[0], -size[1] % codec.align[1])
     final = (size[0] + padding[0], size[1] + padding[1])
     colour = stored(info.colour, final, full_range=codec.full_range)
-    chain = ["format=gbrp16le" if timeline.deep else "format=gbrp", resized(size)]
-    if any(padding):
-        chain.append(f"pad={final[0]}:{final[1]}:0:0")
-        chain.append(f"fillborders=right={padding[0]}:bottom={padding[1]}:mode=smear")
+    planar = "format=gbrp16le" if timeline.deep else "format=gbrp"
+    chain = [planar, resized(size), grown(size, final)]
     pixels = codec.pixels16 if timeline.deep else codec.pixels8
     if target.codec_name == "gif":
         chain += ["split[a][b]", "[a]palettegen=stats_mode=single[p]", "[b][p]paletteuse=new=1"]

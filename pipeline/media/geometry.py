@@ -87,7 +87,7 @@ def _square(info: VideoInfo) -> Size:
     aspect = info.pixel_aspect
     if not Fraction(1, 16) <= aspect <= 16 or aspect == 1:
         return info.size
-    if info.transposed:
+    if info.turn.transposed:
         return width, _even(height / aspect)
     return _even(width * aspect), height
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pipeline.media.colour import Colour
 from pipeline.media.source import Source
+from pipeline.media.turn import Turn
 
 TrackKind = Literal["audio", "subtitle", "video", "data", "attachment"]
 
@@ -27,10 +28,10 @@ class Track:
 class VideoInfo:
     """A clip as it was found.
 
-    `size` is (width, height) of the decoded picture, upright; `stored` as it lies in the file;
-    `pixel_aspect` the width of a pixel to its height, in the upright picture; `time_base` seconds
-    of a tick; `start` and `duration` of the video, in seconds; `zero` the clip's own time that
-    becomes zero; `frames` what the file says, if it does.
+    `size` is (width, height) of the decoded picture, upright; `turn` is how it becomes so from
+    `stored`, as it lies in the file; `pixel_aspect` the width of a pixel to its height, in the
+    upright picture; `time_base` seconds of a tick; `start` and `duration` of the video, in seconds;
+    `zero` the clip's own time that becomes zero; `frames` what the file says, if it does.
 
     `own_times`: read the file's times as they are; otherwise (streams whose times jump, like
     MPEG-TS) ffmpeg makes them run on from zero, each stream from its own `track_start`. `tags` is
@@ -45,8 +46,7 @@ class VideoInfo:
     decoder: str | None
     size: tuple[int, int]
     stored: tuple[int, int]
-    rotation: str
-    transposed: bool
+    turn: Turn
     pixel_aspect: Fraction
     pixels: str
     bits: int

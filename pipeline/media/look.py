@@ -26,7 +26,7 @@ _COLOUR = re.compile(
     r" color_primaries:(?P<primaries>\S+) color_trc:(?P<transfer>\S+)"
 )
 _TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
-_ROTATION = re.compile(r"[Dd]isplay ?[Mm]atrix: rotation of (-?[\d.]+|nan) degrees")
+_ROTATION = re.compile(r" *side data - .*displaymatrix: rotation of (-?[\d.]+|nan) degrees")
 _DECODED = re.compile(
     r"Input stream .*\(video\): (\d+) packets read .*; \d+ frames decoded; (\d+) dec"
 )
@@ -34,7 +34,7 @@ _DECODED = re.compile(
 
 @dataclass(frozen=True)
 class Shown:
-    """One decoded frame, upright, as ffmpeg's `showinfo` describes it; times in ticks."""
+    """One decoded frame, as it is stored and ffmpeg's `showinfo` describes it; times in ticks."""
 
     pts: int | None
     duration: int
@@ -52,7 +52,7 @@ class FrameLog:
         self.recent: deque[Shown] = deque(maxlen=512)
         self.colour = Colour("", "", "", "")
         self.time_base: Fraction | None = None
-        self.rotation = 0.0
+        self.rotation: float | None = None
         self.interlaced = False
         self.packets = self.failed = 0
         self.trouble: list[Fraction] = []
@@ -64,7 +64,7 @@ class FrameLog:
             self.colour = Colour(**found.groupdict())
         elif self.time_base is None and (found := _TIME_BASE.match(text)):
             self.time_base = Fraction(int(found[1]), int(found[2]))
-        elif self.first is None and (found := _ROTATION.search(text)):
+        elif self.rotation is None and (found := _ROTATION.match(text)):
             self.rotation = float(found[1])
         elif found := _DECODED.search(text):
             self.packets, self.failed = int(found[1]), int(found[2])
@@ -109,9 +109,12 @@ def look(source: Source, stream: int | None, decoder: str | None, own_times: boo
     return log
 
 
-def decoding(decoder: str | None) -> dict[str, Any]:
-    """Options before `-i`: the decoder, where ffmpeg's own choice would lose the alpha."""
-    return {} if decoder is None else {"c:v": decoder}
+def decoding(decoder: str | None, turned: bool = False) -> dict[str, Any]:
+    """Options before `-i`: whether ffmpeg turns frames upright; the decoder, where its own choice
+    would lose the alpha.
+    """
+    own = {} if decoder is None else {"c:v": decoder}
+    return own if turned else {"noautorotate": None, **own}
 
 
 def video_map(stream: int | None) -> str:

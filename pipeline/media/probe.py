@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,7 @@ from pipeline.media.look import FrameLog, look
 from pipeline.media.process import one_line, shown
 from pipeline.media.source import Source, file_url, find_source
 from pipeline.media.timing import as_rate
+from pipeline.media.turn import Turn, turn_by, turn_of
 from pipeline.sections import InputConfig
 
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -99,6 +101,7 @@ def _describe(
     assert first is not None
     assert log.time_base is not None
     stored = stream.stored or first.size
+    turn = _turn(source, stream, log.rotation)
     colour, assumed = complete(log.colour, stored, first.pixels)
     start = (first.pts or 0) * log.time_base
     image = source.images is None and container.name in (*IMAGE_DEMUXERS, "ico", "fits")
@@ -108,11 +111,10 @@ def _describe(
         stream=0 if stream.index is None else stream.index,
         codec=stream.codec,
         decoder=stream.decoder,
-        size=first.size,
+        size=first.size[::-1] if turn.transposed else first.size,
         stored=stored,
-        rotation=f"{log.rotation:g}",
-        transposed=_transposed(log, stored, first.size),
-        pixel_aspect=first.pixel_aspect,
+        turn=turn,
+        pixel_aspect=1 / first.pixel_aspect if turn.transposed else first.pixel_aspect,
         pixels=first.pixels,
         bits=_bits(first.pixels),
         alpha=_has_alpha(first.pixels),
@@ -135,11 +137,20 @@ def _describe(
     )
 
 
-def _transposed(log: FrameLog, stored: tuple[int, int], upright: tuple[int, int]) -> bool:
-    """Whether rows became columns on the way upright."""
-    if stored[0] != stored[1]:
-        return upright == stored[::-1]
-    return not math.isnan(log.rotation) and round(log.rotation / 90) % 2 == 1
+def _turn(source: Source, stream: _Stream, rotation: float | None) -> Turn:
+    """The turn upright: by the matrix of the first frame, as ffmpeg's log tells an angle alone.
+
+    PyAV raises ValueError where a frame also has data of a kind that it does not know (EXIF).
+    """
+    if rotation is None:
+        return Turn()
+    failing = contextlib.suppress(av.FFmpegError, OSError, StopIteration, ValueError)
+    with failing, _opened(source) as container:
+        video = cast(VideoStream, container.streams[stream.index or 0])
+        data: Any = next(container.decode(video)).side_data.get("DISPLAYMATRIX")
+        if data is not None:
+            return turn_of(struct.unpack("=9i", bytes(data))) or turn_by(rotation)
+    return turn_by(rotation)
 
 
 def _zero(container: _Container, start: Fraction) -> Fraction:
@@ -151,21 +162,22 @@ def _open(source: Source) -> _Container:
     if source.images is not None:
         return _Container("image2", Fraction(0), None, (_Stream(0),))
     try:
-        with av.open(
-            file_url(source.path),
-            format=source.demuxer,
-            metadata_errors="replace",
-            timeout=OPEN_SECONDS,
-            options={
-                "format_whitelist": FORMAT_WHITELIST,
-                "protocol_whitelist": PROTOCOL_WHITELIST,
-            },
-        ) as container:
+        with _opened(source) as container:
             return _read_container(container)
     except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
         if source.demuxer is not None:  # ffmpeg may know more kinds of images than PyAV
             return _Container(source.demuxer, Fraction(0), None, (_Stream(None),))
         raise MediaError(f"{shown(source.path)}: {_why(error)}") from None
+
+
+def _opened(source: Source) -> InputContainer:
+    return av.open(
+        file_url(source.path),
+        format=source.demuxer,
+        metadata_errors="replace",
+        timeout=OPEN_SECONDS,
+        options={"format_whitelist": FORMAT_WHITELIST, "protocol_whitelist": PROTOCOL_WHITELIST},
+    )
 
 
 def _read_container(container: InputContainer) -> _Container:

@@ -95,7 +95,8 @@ def _command(
     pixels: str,
     seek: Fraction | None,
 ) -> list[str]:
-    before: dict[str, Any] = {"max_error_rate": 1, **options, **decoding(info.decoder)}
+    own = decoding(info.decoder, info.turn.by_ffmpeg)
+    before: dict[str, Any] = {"max_error_rate": 1, **options, **own}
     if seek is not None:
         before |= {"ss": f"{float(seek):.6f}", "seek_timestamp": 1}
     graph = ffmpeg.input(url, **before).output(

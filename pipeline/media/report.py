@@ -31,10 +31,12 @@ def clip_notes(
         notes.append("alpha: what is transparent is composited on black")
     if info.interlaced:
         notes.append("interlaced frames are deinterlaced (bwdif), one frame each")
-    if info.size != info.stored:
+    if info.turn.transposed:
         notes.append(f"turned upright: stored {_size(info.stored)}, shown {_size(info.size)}")
-    elif info.rotation != "0":
+    elif info.turn:
         notes.append("turned or mirrored as the file says")
+    if info.turn.odd is not None:
+        notes.append(f"the file asks for a turn by {info.turn.odd} degrees: not done")
     if geometry.input != info.size:
         aspect = info.pixel_aspect
         notes.append(f"pixels of {aspect} made square: {width}x{height} to {_size(geometry.input)}")
