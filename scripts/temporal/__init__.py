@@ -1,0 +1,1 @@
+"""Parts of `scripts.bench_temporal`: sequences, methods, painting, judging, the table."""
