@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
@@ -22,6 +23,8 @@ from pipeline.schedule import Source
 from pipeline.sections import InputConfig, ShotsConfig
 from pipeline.stages import Bar
 from pipeline.workdir import WorkDir
+
+logger = logging.getLogger("brushflow")
 
 
 class Footage(Protocol):
@@ -59,6 +62,10 @@ class RunFootage:
             there = "frames are missing or damaged" if work.records else "nothing is painted yet"
             raise WorkDirError(f"{root}: {there}: run it first")
         passes = {source.frame: source for source in sorted(work.records, key=_by_pass)}
+        mixed = sorted({source.pass_index for source in passes.values()})
+        if mixed[1:]:
+            told = ", ".join(map(str, mixed))
+            logger.warning("%s: unfinished: its frames are of the passes %s", root, told)
         self.work = work
         self.name = str(root)
         self.shots = [range(shot.start, shot.stop) for shot in found]

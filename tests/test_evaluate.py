@@ -156,6 +156,26 @@ def test_what_cannot_be_measured_is_one_line(
     assert "no such config file" in refused(*pair, "--scorer", tmp_path / "no.toml")
 
 
+def test_of_several_passes_the_last_is_measured(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    assert paint(clip).exit_code == 0
+    work = tmp_path / "out.mp4.work"
+    (work / "stylized/pass_01").mkdir()
+    for number in range(3):  # as a second pass leaves it that was stopped: here, the clip itself
+        clips = (work / f"frames/{number:06d}.png").read_bytes()
+        (work / f"stylized/pass_01/{number:06d}.png").write_bytes(clips)
+    records = (work / "record.jsonl").read_text().splitlines()
+    later = [json.dumps({**json.loads(line), "pass_index": 1}) for line in records[:3]]
+    (work / "record.jsonl").write_text("\n".join([*records, *later]) + "\n")
+    result = brushflow("evaluate", work, "--json", tmp_path / "n.json")
+    assert result.exit_code == 0, result.stderr
+    assert "unfinished: its frames are of the passes 0, 1" in result.stderr
+    distances = numbers(tmp_path / "n.json")["per_frame"]["content_distance"]
+    assert distances[:3] == [0, 0, 0]
+    assert min(distances[3:]) > 0
+
+
 def test_nothing_painted_yet(paint: Brushflow, brushflow: Brushflow, clip: Path) -> None:
     assert paint(clip, "--until", "shots").exit_code == 0
     line = one_line(brushflow("evaluate", "--output", clip.with_name("out.mp4")))
