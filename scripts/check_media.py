@@ -78,6 +78,8 @@ def check(path: Path, suffix: str, folder: Path) -> Row:
     row.notes = list(notes)
     row.special = _special(before, info)
     after = decode(output, picture=before.shown_size)
+    if before.broken and len(before.times) != len(after.times):
+        before = decode(path, by_ffmpeg=True)  # which may save more of a damaged clip
     _judge_times(row, before, after, suffix)
     _judge_picture(row, before, after, info)
     _judge_sound(row, before, after, suffix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -75,16 +76,19 @@ class Reference:
         return (down, across) if self.turned in TURNS else (across, down)
 
 
-def decode(path: Path, picture: tuple[int, int] | None = None) -> Reference:
+def decode(
+    path: Path, picture: tuple[int, int] | None = None, by_ffmpeg: bool = False
+) -> Reference:
     """Decode everything; what fails is counted, and `error` says why nothing came.
 
-    `picture` is the (width, height) at the upper left that the colours are taken of.
+    `picture` is the (width, height) at the upper left that the colours are taken of; `by_ffmpeg`
+    takes the frames from ffmpeg's command line, as is done where PyAV gives none.
     """
     found = Reference(picture=picture)
     try:
         with av.open(_url(path), metadata_errors="replace") as container:
             found.playlist = container.format.name in PLAYLISTS
-            if not found.playlist:
+            if not (found.playlist or by_ffmpeg):
                 _video(container, found)
         if not found.playlist:
             _sounds(path, found)
@@ -102,18 +106,41 @@ def _video(container: Any, found: Reference) -> None:
     for stream in sorted(streams, key=lambda stream: stream is not best):
         if stream.metadata.get("alpha_mode") == "1":
             return
+        times: list[Fraction | None] = []
         stream.thread_type = "AUTO"
         found.tick = stream.time_base
         for frame in _frames(container, stream, found):
-            if not found.times:
+            if not times:
                 _describe(frame, stream, found)
-            if frame.pts is None or container.format.name == "avi":  # no times of display there
-                found.times.append(len(found.times) / Fraction(stream.guessed_rate or 25))
-            else:
-                found.times.append(frame.pts * frame.time_base)
+            # AVI has no times of display, but counts its packets.
+            ticks = frame.dts if container.format.name == "avi" else frame.pts
+            times.append(None if ticks is None else ticks * frame.time_base)
             found.grids.append(grid_of(frame, found))
-        if found.times:
+        if times:
+            rate = Fraction(stream.guessed_rate or 25)
+            found.times = _completed(times, rate)
+            if container.format.name == "avi":
+                found.times = _closed(found.times, rate)
             return
+
+
+def _completed(times: list[Fraction | None], rate: Fraction) -> list[Fraction]:
+    """Times where some are missing: evenly before the first one that is known, and after others."""
+    known = [n for n, time in enumerate(times) if time is not None]
+    first = known[0] if known else 0
+    zero = times[first] or Fraction(0)
+    found = [zero - (first - n) / rate for n in range(first)]
+    for time in times[first:]:
+        found.append(time if time is not None else found[-1] + 1 / rate if found else Fraction(0))
+    return found
+
+
+def _closed(times: list[Fraction], rate: Fraction) -> list[Fraction]:
+    """Times without the hole of one or two frames that ffmpeg leaves after an AVI's first one."""
+    steps = [round((b - a) * rate) for a, b in itertools.pairwise(times)]
+    if not steps or steps[0] not in (2, 3) or set(steps[1:]) != {1}:
+        return times
+    return [times[0] + n / rate for n in range(len(times))]
 
 
 def _frames(container: Any, stream: Any, found: Reference) -> Iterator[Any]:

@@ -124,6 +124,14 @@ def test_folders_of_images_out_and_in(tmp_path: Path, codec: str, ending: str, b
     assert np.abs(difference).mean() < (257 * 6 if codec == "jpeg" else 1)
 
 
+@pytest.mark.parametrize("ending", ["tga", "bmp", "jxl", "webp", "ppm"])
+def test_images_of_rarer_kinds_are_read(tmp_path: Path, ending: str) -> None:
+    ffmpeg(*pattern(), "-frames:v", "1", "-update", "1", tmp_path / f"in.{ending}")
+    passed = passed_through(tmp_path / f"in.{ending}", tmp_path / "out.png")
+    assert passed.info.still
+    assert len(passed.frames) == 1
+
+
 @pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
 def test_an_image_in_gives_an_image_out(tmp_path: Path, ending: str) -> None:
     ffmpeg(*pattern("51x37"), "-frames:v", "1", tmp_path / "in %03d.png", "-update", "1")

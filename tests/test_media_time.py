@@ -68,6 +68,29 @@ def test_offsets_of_sound_against_picture_survive(tmp_path: Path, ending: str, l
     assert kept == pytest.approx(offset, abs=0.03 if ending == "ts" else 0.002)  # mp2 to aac
 
 
+@pytest.mark.parametrize("ending", ["mkv", "ts"])
+@pytest.mark.parametrize("early", ["sound", "picture", "both"])
+def test_what_comes_before_zero_is_kept(tmp_path: Path, ending: str, early: str) -> None:
+    path, before = tmp_path / f"in.{ending}", ("-itsoffset", "-0.261")
+    ffmpeg(*pattern(rate="24"), *noise(), *X264, "-c:a", "flac", tmp_path / "plain.mkv")
+    inputs = [(before if early in (name, "both") else ()) for name in ("picture", "sound")]
+    sources = [word for shift in inputs for word in (*shift, "-i", tmp_path / "plain.mkv")]
+    codec = ("-c:a", "mp2") if ending == "ts" else ("-c:a", "copy")
+    maps = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", *codec)
+    ffmpeg(*sources, *maps, "-avoid_negative_ts", "disabled", path)
+    passed = passed_through(path, tmp_path / "out.mkv")
+    out = looked(tmp_path / "out.mkv")
+    steps = [b - a for a, b in itertools.pairwise(out.times)]
+    assert len(passed.frames) == len(out.times) == 24
+    assert max(abs(step - Fraction(1, 24)) for step in steps) <= Fraction(1, 1000)
+    late = {"sound": 0.261, "picture": -0.261, "both": 0}[early]
+    offset = float(out.times[0]) - sound_starts(tmp_path / "out.mkv")[0]
+    assert offset == pytest.approx(late, abs=0.04 if ending == "ts" else 0.004)  # as flac's guessed
+    assert min(out.times[0], *sound_starts(tmp_path / "out.mkv")) >= 0
+    moments = media.run_frames(["3f"], passed.info, InputConfig(path=path), passed.timeline)
+    assert moments == [3]
+
+
 @settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_start_and_end_choose_the_frames_between(

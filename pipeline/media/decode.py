@@ -19,7 +19,7 @@ from pipeline.media.clock import make_timeline
 from pipeline.media.colour import SCALER, resized, tagged, to_rgb
 from pipeline.media.geometry import Bars, Pixels, plan_geometry
 from pipeline.media.info import VideoInfo
-from pipeline.media.look import SHOW_FRAMES, FrameLog
+from pipeline.media.look import FrameLog
 from pipeline.media.process import shown
 from pipeline.media.raw import read_raw
 from pipeline.media.report import clip_notes
@@ -99,7 +99,7 @@ class FrameReader(Iterator[Frame]):
         raw = read_raw(clip.info, _chain(clip), pixels, watch, _seek(clip))
         with contextlib.closing(raw):
             for time, picture in raw:
-                times.append(time - _shift(clip.info) * clip.info.time_base)
+                times.append(time)
                 yield Frame(picture, times[-1])
         if not times:
             raise MediaError(f"{shown(clip.info.source.path)}: {_nothing(clip)}")
@@ -114,7 +114,7 @@ def read_frames(clip: Clip) -> FrameReader:
 def _chain(clip: Clip) -> list[str]:
     """The filters from decoded frames to painted ones."""
     info, geometry = clip.info, clip.geometry
-    chain = [SHOW_FRAMES, *_selection(clip)]
+    chain = _selection(clip)
     if info.interlaced:
         chain.append("bwdif=mode=send_frame:deint=interlaced")
     if clip.rate is not None:
@@ -140,22 +140,16 @@ def _is_tiff(info: VideoInfo) -> bool:
 
 
 def _selection(clip: Clip) -> list[str]:
-    """Filters that let only the asked frames pass, times shifted so that none is negative."""
-    info, shift = clip.info, _shift(clip.info)
+    """Filters that let only the asked frames pass."""
+    info = clip.info
     limits = []
     for name, moment in (("start", clip.start), ("end", clip.end)):
         if moment is not None and moment.frame is not None:
             limits.append(f"{name}_frame={moment.frame}")
         elif moment is not None and moment.seconds is not None:
             tick = math.ceil((moment.seconds + info.zero - TOLERANCE) / info.time_base)
-            limits.append(f"{name}_pts={tick + shift}")
-    chain = [f"setpts=PTS+{shift}"] if shift else []
-    return [*chain, "trim=" + ":".join(limits)] if limits else chain
-
-
-def _shift(info: VideoInfo) -> int:
-    """Ticks to add so that no frame has a negative time, which NUT cannot hold."""
-    return max(0, math.ceil(-info.start / info.time_base))
+            limits.append(f"{name}_pts={tick + info.shift}")
+    return ["trim=" + ":".join(limits)] if limits else []
 
 
 def _seek(clip: Clip) -> Fraction | None:
@@ -175,7 +169,6 @@ def _nothing(clip: Clip) -> str:
 def _scan(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
     """The clip's frames in grey (H, W), as they are decoded, upright."""
     chain = [
-        SHOW_FRAMES,
         *_selection(clip),
         tagged(clip.info.colour),
         f"scale=flags={SCALER}:out_range=pc",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -31,7 +32,8 @@ class VideoInfo:
     `size` is (width, height) of the decoded picture, upright; `turn` is how it becomes so from
     `stored`, as it lies in the file; `pixel_aspect` the width of a pixel to its height, in the
     upright picture; `time_base` seconds of a tick; `start` and `duration` of the video, in seconds;
-    `zero` the clip's own time that becomes zero; `frames` what the file says, if it does.
+    `zero` the clip's own time that becomes zero; `frames` what the file says, if it does;
+    `untimed` of them, the first, have no times, and follow each other from `start` at the `rate`.
 
     `own_times`: read the file's times as they are; otherwise (streams whose times jump, like
     MPEG-TS) ffmpeg makes them run on from zero, each stream from its own `track_start`. `tags` is
@@ -62,11 +64,17 @@ class VideoInfo:
     track_start: Fraction | None
     duration: Fraction | None
     frames: int | None
+    untimed: int
     tracks: tuple[Track, ...]
     chapters: int
     tags: tuple[tuple[str, str], ...]
     stream_tags: tuple[tuple[str, str], ...]
     still: bool
+
+    @property
+    def shift(self) -> int:
+        """Ticks to add so that no frame has a negative time, which NUT cannot hold."""
+        return max(0, math.ceil(-self.start / self.time_base))
 
     @property
     def is_sequence(self) -> bool:

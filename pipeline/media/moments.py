@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from pipeline.media.decode import TOLERANCE
 from pipeline.media.info import VideoInfo
-from pipeline.media.look import SHOW_FRAMES, FrameLog
+from pipeline.media.look import FrameLog
 from pipeline.media.raw import read_raw
 from pipeline.media.timing import ROUNDED, Moment, Timeline, as_moment, as_rate, evened
 from pipeline.sections import InputConfig
@@ -60,8 +60,7 @@ def _run_frame(
 
 def _input_times(info: VideoInfo, count: int) -> list[Fraction]:
     """When the clip's first frames are shown, in the file's own seconds."""
-    chain = [SHOW_FRAMES, "setpts=PTS-STARTPTS"]  # NUT, the way to us, holds no negative times
-    chain += [f"trim=end_frame={max(count, 3)}", "scale=16:16"]  # three, as `evened` needs them
+    chain = [f"trim=end_frame={max(count, 3)}", "scale=16:16"]  # three, as `evened` needs them
     with contextlib.closing(read_raw(info, chain, "gray", FrameLog())) as raw:
-        times = [info.start + time for time, _ in raw]
+        times = [time for time, _ in raw]
     return evened(times) if info.container == "avi" else times

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from pipeline.errors import MediaError
 from pipeline.media.geometry import Pixels, Size
 from pipeline.media.info import VideoInfo
-from pipeline.media.look import FrameLog, compiled, decoding, video_map
+from pipeline.media.look import SHOW_FRAMES, FrameLog, compiled, decoding, video_map
 from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.timing import Timeline
 
@@ -28,7 +28,8 @@ def read_raw(
 ) -> Generator[tuple[Fraction, Pixels]]:
     """Decode the clip through a filter chain: (seconds, array (H, W) or (H, W, 3)) for each frame.
 
-    `pixels` is "gray", "rgb24" or "rgb48le"; `seek` a time before which nothing is needed.
+    Within the chain, times are later by `info.shift` ticks. `pixels` is "gray", "rgb24" or
+    "rgb48le"; `seek` a time before which nothing is needed.
     Closing the generator ends ffmpeg.
 
     Raises:
@@ -40,7 +41,8 @@ def read_raw(
         with Ffmpeg(command, on_line=log) as process:
             count = 0
             for time, data, (width, height) in _packets(process):
-                yield time, np.frombuffer(data, dtype).reshape(height, width, *channels)
+                own = time - info.shift * info.time_base
+                yield own, np.frombuffer(data, dtype).reshape(height, width, *channels)
                 count += 1
             process.finish()
             if process.stalled or (count == 0 and process.errors):
@@ -102,7 +104,7 @@ def _command(
     graph = ffmpeg.input(url, **before).output(
         "pipe:1",
         map=video_map(info.stream),
-        vf=",".join(chain),
+        vf=",".join([SHOW_FRAMES, *_retimed(info, seek), *chain]),
         pix_fmt=pixels,
         vcodec="rawvideo",
         fps_mode="passthrough",
@@ -115,6 +117,15 @@ def _command(
     if seek is not None:
         command.insert(command.index("-i"), "-noaccurate_seek")
     return command
+
+
+def _retimed(info: VideoInfo, seek: Fraction | None) -> list[str]:
+    """Filters that give frames without times their own, and shift all of them."""
+    times = f"PTS+{info.shift}"
+    if info.untimed and info.rate and seek is None:
+        first, step = info.start / info.time_base + info.shift, 1 / (info.rate * info.time_base)
+        times = f"'if(lt(N,{info.untimed}),round({float(first)}+N*{float(step)}),{times})'"
+    return [f"setpts={times}"] if info.shift or info.untimed else []
 
 
 def _packets(process: Ffmpeg) -> Iterator[tuple[Fraction, bytearray, Size]]:

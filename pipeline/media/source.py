@@ -84,6 +84,8 @@ def find_source(path: Path, rate: Fraction | None) -> Source:
         raise MediaError(f"{shown(path)}: not a file (a pipe or a device cannot be painted)")
     if path.stat().st_size == 0:
         raise MediaError(f"{shown(path)}: the file is empty")
+    if path.suffix.lower() == ".tga":  # which only its name tells
+        return Source(path, (path,))
     return Source(path, demuxer=_image_demuxer(path))
 
 
