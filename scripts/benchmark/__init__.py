@@ -1,0 +1,1 @@
+"""The benchmark's rooms: what is compared, the published method, an independent program, memory."""
