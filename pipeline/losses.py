@@ -40,6 +40,8 @@ class _Gram(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor) -> Tensor:
         # (H·W, C), a view of channels_last. By features[0] its gradient would lose that format.
         flat = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+        ctx.dtype = features.dtype
+        flat = flat.float() if flat.dtype == torch.float16 else flat  # sums leave its range
         ctx.save_for_backward(flat)
         ctx.shape = features.shape
         return (flat.T @ flat).to(_sums(features))  # (C, C)
@@ -49,7 +51,7 @@ class _Gram(torch.autograd.Function):
         (flat,), (gradient,) = ctx.saved_tensors, gradients
         _, channels, height, width = ctx.shape
         found: Tensor = flat @ (gradient + gradient.T).to(flat.dtype)  # (H·W, C)
-        return found.view(1, height, width, channels).permute(0, 3, 1, 2)
+        return found.to(ctx.dtype).view(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def gram_loss(gram: Tensor, target: Tensor) -> Tensor:

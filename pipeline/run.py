@@ -176,7 +176,9 @@ class Run:
 
     def _report(self, record: Record, outcome: Outcome, done: int, total: int) -> None:
         """One line a frame where there is no bar; and at once what went wrong with one."""
-        if not self._interactive:
+        if not self._interactive and record.stopped == "repeated":
+            logger.info("frame %d (%d of %d): as the one before", record.frame, done, total)
+        elif not self._interactive:
             begin, end = sum(record.start.values()), sum(record.end.values())
             logger.info(
                 "frame %d (%d of %d): %d iterations, loss %.4g to %.4g, %.1f s",

@@ -189,14 +189,14 @@ class OptimizerConfig(Section):
     name: named("lbfgs", "adam") = "lbfgs"  # type: ignore[valid-type]
     """"lbfgs", "adam", or your own "module:function"."""
     first_iterations: int = Field(default=100, ge=0)
-    """Iterations for the first frame of a shot, at each of its scales."""
+    """Iterations for the first frame of a shot, at each of its scales, at most."""
     coarsest: int = Field(default=128, ge=0)
     """First frames: paint coarse to fine, from halves whose short side is at least this; 0: no."""
-    iterations: int = Field(default=20, ge=0)
-    """Iterations for each other frame."""
-    tolerance: Weight = 0.0
-    """Stop early when the whole loss changes by less than this share over `window` iterations."""
-    window: int = Field(default=50, ge=1)
+    iterations: int = Field(default=40, ge=0)
+    """Iterations for each other frame, at most: `tolerance` mostly stops them before."""
+    tolerance: Weight = 0.01
+    """Stop when the whole loss changes by less than this share over `window` iterations; 0: no."""
+    window: int = Field(default=4, ge=1)
     """Iterations over which `tolerance` looks."""
     history: int = Field(default=20, ge=1)
     """L-BFGS: how many past steps it remembers; each costs memory for two images."""
@@ -211,8 +211,8 @@ class VggConfig(Section):
 
     weights: Annotated[str, PathKey(names=("oxford", "torchvision"))] = "oxford"
     """"oxford" (the published ones, installed with us), "torchvision", or a state dict's file."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """"auto": bfloat16 where this processor is faster at it, else float32."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """"auto": bfloat16 where this processor is much faster at it, else float32."""
     convolution: Literal["auto", "direct", "winograd"] = "auto"
     """"winograd": fewer products in wide layers; "auto": that, in float32 on a CPU."""
     pooling: Literal["average", "max"] = "average"

@@ -17,7 +17,7 @@ from pipeline.config import fingerprint, pick
 from pipeline.errors import MediaError, OptimizationError
 from pipeline.optimize import LossReport
 from pipeline.records import Record
-from pipeline.schedule import Step, results
+from pipeline.schedule import Source, Step, results
 from pipeline.sections import RunConfig
 from pipeline.sheets import Cell, labelled_sheet
 from pipeline.shots import Shot
@@ -82,6 +82,8 @@ def paint_step(
         OptimizationError: the loss is NaN or infinite, or memory does not do; names the frame.
     """
     began = time.monotonic()
+    if work.repeats(step):
+        return _repeat(work, step)
     try:
         minimum = stylizer.paint(step, progress)
     except OptimizationError as error:
@@ -97,6 +99,26 @@ def paint_step(
         seconds=round(time.monotonic() - began, 3),
         start=minimum.start.terms,
         end=minimum.end.terms,
+        made_from=work.made_from(step),
+        sha256=hashlib.sha256(png).hexdigest(),
+    )
+    work.finish(png, record)
+    fault_point("frame")
+    return record
+
+
+def _repeat(work: WorkDir, step: Step) -> Record:
+    """A frame that equals the one before it gets the same painting."""
+    png = work.painted(Source(step.frame - 1, step.pass_index)).read_bytes()
+    record = Record(
+        frame=step.frame,
+        pass_index=step.pass_index,
+        init="repeated",
+        iterations=0,
+        stopped="repeated",
+        seconds=0.0,
+        start={},
+        end={},
         made_from=work.made_from(step),
         sha256=hashlib.sha256(png).hexdigest(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,8 @@ NAMES = [(b, n) for b, count in enumerate(CONVOLUTIONS, 1) for n in range(1, cou
 # Mean of the training images, RGB, in 0..255 (the networks' page of the Oxford group).
 MEAN = (123.68, 116.779, 103.939)
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+GRADIENT_SCALE = 32.0  # float16: gradients fade below its smallest numbers as a loss converges
 
 Weights = dict[tuple[int, int], tuple[Tensor, Tensor]]
 Layer = tuple[Tensor, Tensor] | winograd.Filters
@@ -31,7 +33,7 @@ class Vgg19:
 
     Args:
         weights: kernels and biases by (block, number), for RGB input in 0..255 less `MEAN`.
-        precision: "float32" or "bfloat16", for kernels and features.
+        precision: "float32", "bfloat16" or "float16", for kernels and features.
         pooling: "max" (Simonyan and Zisserman) or "average" (Gatys et al. 2016, section 2).
         padding: "zeros" (the published network) or "replicate".
         convolution: "direct", "winograd" for wide layers, or "auto", which is the latter in float32
@@ -70,6 +72,8 @@ class Vgg19:
         found: dict[str, Tensor] = {}
         x = image * 255 - self.mean
         x = x.to(self.dtype, memory_format=torch.channels_last)
+        scale = GRADIENT_SCALE if self.dtype == torch.float16 else 1.0
+        x = _scale_gradient(x, 1 / scale)
         for (block, number), layer in self.layers.items():
             if number == 1 and block > 1:
                 x = self.pool(x, 2, ceil_mode=True)  # odd sizes and tiny frames keep a last row
@@ -82,7 +86,7 @@ class Vgg19:
                 found[name] = x
             if len(found) == len(wanted):
                 break  # nothing behind the last wanted layer is computed
-        return found
+        return {name: _scale_gradient(x, scale) for name, x in found.items()}
 
     def _layer(self, kernel: Tensor, bias: Tensor, minimal: bool) -> Layer:
         kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
@@ -97,6 +101,25 @@ class Vgg19:
         if self.replicate:
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias)
         return F.conv2d(x, kernel, bias, padding=1)
+
+
+def _scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """The same values; the gradient that comes back through them is multiplied."""
+    if factor == 1 or not x.requires_grad:
+        return x
+    found: Tensor = _ScaleGradient.apply(x, factor)
+    return found
+
+
+class _ScaleGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.factor, None
 
 
 def load_weights(source: str) -> Weights:

@@ -182,6 +182,13 @@ class WorkDir:
         hashes = [self._frame_hashes[step.frame], *(self._hash(need) for need in step.needs)]
         return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
+    def repeats(self, step: Step) -> bool:
+        """Whether a step's frame is equal to the one before it, which the step builds on."""
+        before = step.frame - 1
+        hashes = self._frame_hashes
+        builds = before in (*step.init_from, *step.temporal_from) and not step.pass_index
+        return builds and hashes[step.frame] == hashes[before]
+
     def finish(self, png: bytes, record: Record) -> None:
         """Keep a painted frame, then the line that says so."""
         source = record.source

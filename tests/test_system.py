@@ -183,6 +183,7 @@ def test_sixteen_bit_frames(paint: Brushflow, clip: Path, tmp_path: Path) -> Non
         "tv.norm=l2",
         "vgg.pooling=max",
         "vgg.precision=bfloat16",
+        "vgg.precision=float16",
     ],
 )
 def test_every_way_of_painting(paint: Brushflow, clip: Path, setting: str, tmp_path: Path) -> None:
@@ -225,6 +226,33 @@ def test_several_passes_stopped_and_started_again(
         assert len(files[0]) == 3
         assert files[0] == files[1]
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+def test_a_held_frame_is_painted_once(paint: Brushflow, tmp_path: Path) -> None:
+    """Drawn on threes: each picture stands for three frames, and so does its painting."""
+    held = tmp_path / "held.mkv"
+    source = "mandelbrot=s=64x48:r=8"
+    ffmpeg("-f", "lavfi", "-i", source, "-t", "1", "-vf", "fps=24", "-c:v", "ffv1", held)
+    result = paint(held, "--set", "input.end=6f", "--set", "shots.detector=none")
+    assert result.exit_code == 0, result.stderr
+    kept = painted(tmp_path / "out.mp4.work")
+    frames = [kept[f"{number:06d}.png"] for number in range(6)]
+    assert frames[0] == frames[1] == frames[2] != frames[3] == frames[4] == frames[5]
+    done = records(tmp_path / "out.mp4.work")
+    assert [record["iterations"] for record in done] == [3, 0, 0, 2, 0, 0]
+    assert "frame 1 (2 of 6): as the one before" in result.stderr
+    alone = paint(
+        held,
+        "--set",
+        "input.end=3f",
+        "--fresh",
+        "--set",
+        "temporal.init=content",
+        "--set",
+        "temporal.weight=0",
+    )
+    assert alone.exit_code == 0, alone.stderr
+    assert [record["iterations"] for record in records(tmp_path / "out.mp4.work")] == [3, 3, 3]
 
 
 def test_quiet_is_quiet(paint: Brushflow, clip: Path) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.errors import WeightsError
+from pipeline.losses import gram_loss, gram_matrix
 from pipeline.vgg import CONVOLUTIONS, MEAN, NAMES, Vgg19, Weights, load_weights
 
 CPU = torch.device("cpu")
@@ -109,16 +110,27 @@ def test_replicated_borders_of_a_flat_image_are_flat(weights: Weights) -> None:
     assert float((dirty.amax((2, 3)) - dirty.amin((2, 3))).max()) > 100
 
 
-def test_bfloat16_is_near_float32(weights: Weights) -> None:
-    picture = image(32, 48)
-    exact, rough = (
-        Vgg19(weights, precision, "average", "replicate", CPU).features(picture, STYLE_LAYERS)
-        for precision in ("float32", "bfloat16")
-    )
+@pytest.mark.parametrize(("precision", "near"), [("bfloat16", 0.1), ("float16", 0.03)])
+def test_low_precision_is_near_float32(weights: Weights, precision: str, near: float) -> None:
+    """Features, and the gradient of the style loss in float32 sums, also where it is faint."""
+    target = {name: gram_matrix(found) for name, found in styled(weights, image(40, 40)).items()}
+    features, gradients = [], []
+    for each in ("float32", precision):
+        picture = image(32, 48).requires_grad_()
+        features.append(styled(weights, picture, each))
+        grams = {name: gram_matrix(found) for name, found in features[-1].items()}
+        loss = sum(gram_loss(grams[name], target[name]) for name in STYLE_LAYERS) * 0.01
+        gradients += torch.autograd.grad(loss, picture)
     for name in STYLE_LAYERS:
-        assert rough[name].dtype == torch.bfloat16
-        difference = (exact[name] - rough[name].float()).norm() / exact[name].norm()
-        assert difference < 0.02, name
+        exact, rough = (found[name].detach() for found in features)
+        assert rough.dtype == getattr(torch, precision)
+        assert float((exact - rough.float()).norm() / exact.norm()) < 0.02, name
+    assert float((gradients[0] - gradients[1]).norm() / gradients[0].norm()) < near
+
+
+def styled(weights: Weights, picture: Tensor, precision: str = "float32") -> dict[str, Tensor]:
+    network = Vgg19(weights, precision, "average", "replicate", CPU)
+    return network.features(picture, STYLE_LAYERS)
 
 
 def test_torchvisions_layout_takes_torchvisions_scaling(tmp_path: Path, weights: Weights) -> None:
