@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from media_clips import X264, colour, ffmpeg, looked, passed_through, pattern
 
 from pipeline import media
-from pipeline.media.bars import find_bars
-from pipeline.media.geometry import Bars
 from pipeline.media.timing import Timeline
 from pipeline.sections import InputConfig
 
@@ -208,35 +206,6 @@ def test_asked_sizes_are_met_and_shapes_kept(size: tuple[int, int], keys: dict[s
         assert (width, height) == (keys["width"], keys["height"])
     else:
         assert abs(width * size[1] - height * size[0]) <= 2 * max(size)
-
-
-@pytest.mark.parametrize(("pad", "bars"), [("0:6", (0, 6, 0, 6)), ("8:0", (8, 0, 8, 0))])
-def test_bars_stay_and_only_the_picture_is_painted(
-    tmp_path: Path, pad: str, bars: tuple[int, int, int, int]
-) -> None:
-    left, top = map(int, pad.split(":"))
-    whole = (64 + 2 * left, 48 + 2 * top)
-    ffmpeg(*pattern(), "-vf", f"pad={whole[0]}:{whole[1]}:{pad}", *X264, tmp_path / "in.mp4")
-    passed = passed_through(tmp_path / "in.mp4", tmp_path / "out.mp4")
-    assert passed.clip.size == (64, 48)
-    frame = looked(tmp_path / "out.mp4").frames[0]
-    assert frame.shape == (whole[1], whole[0], 3)
-    border = np.ones(frame.shape[:2], bool)
-    border[top : top + 48, left : left + 64] = False
-    assert frame[border].mean() < 6
-    painted = frame[top : top + 48, left : left + 64]
-    assert np.abs(painted @ LUMA - passed.frames[0] @ LUMA).mean() < 4
-    unbarred = passed_through(tmp_path / "in.mp4", tmp_path / "b.mp4", input={"bars": "none"})
-    assert unbarred.clip.size == whole
-
-
-def test_what_is_merely_dark_is_no_bar() -> None:
-    ramp = np.tile(np.linspace(0, 255, 64), (48, 1)).astype(np.uint8)
-    assert not find_bars(ramp)
-    assert not find_bars(np.zeros((48, 64), np.uint8))
-    picture = np.full((48, 64), 200, np.uint8)
-    picture[:8] = picture[-8:] = 3
-    assert find_bars(picture) == Bars(top=8, bottom=8, grey=3)
 
 
 def test_the_input_size_comes_back_when_asked(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import MediaError
-from pipeline.media.bars import brightest, find_bars
+from pipeline.media.bars import find_bars, watch
 from pipeline.media.clip import Clip
 from pipeline.media.clock import make_timeline
 from pipeline.media.colour import SCALER, resized, tagged, to_rgb
-from pipeline.media.geometry import Bars, Pixels, plan_geometry
+from pipeline.media.geometry import Bars, Geometry, Pixels, Size, plan_geometry, whole
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import FrameLog
 from pipeline.media.process import shown
@@ -48,18 +48,33 @@ def plan_clip(
         MediaError: nothing lies between `input.start` and `input.end`, or decoding fails.
     """
     deep = frame_bits == 16 or (frame_bits == "auto" and (info.bits > 8 or bool(info.colour.hdr)))
+    bars = Bars()
+    clip = _clip(info, options, plan_geometry(info, options, bars), deep)
+    if options.bars == "auto" and not info.still:
+        seen = watch(_scan(clip))
+        bars = Bars() if seen is None else find_bars(seen)
+    geometry = plan_geometry(info, options, bars)
+    notes = clip_notes(info, geometry, bars, clip.rate)
+    return replace(clip, geometry=geometry, frames=_estimate(clip), notes=notes)
+
+
+def read_whole(
+    info: VideoInfo, options: InputConfig, timeline: Timeline, size: Size
+) -> FrameReader:
+    """The frames that a clip's timeline is of, scaled to `size` (width, height), with their bars.
+
+    Raises:
+        MediaError: nothing decodes any more.
+    """
+    return FrameReader(_clip(info, options, whole(size, size), timeline.deep))
+
+
+def _clip(info: VideoInfo, options: InputConfig, geometry: Geometry, deep: bool) -> Clip:
     start = None if options.start is None else as_moment(options.start)
     end = None if options.end is None else as_moment(options.end)
     _check_range(start, end, options)
     rate = None if options.frame_rate is None or info.is_sequence else as_rate(options.frame_rate)
-    bars = Bars()
-    whole = Clip(info, plan_geometry(info, options, bars), deep, start, end, rate, None, ())
-    if options.bars == "auto" and not info.still:
-        most = brightest(_scan(whole))
-        bars = Bars() if most is None else find_bars(most)
-    geometry = plan_geometry(info, options, bars)
-    notes = clip_notes(info, geometry, bars, rate)
-    return replace(whole, geometry=geometry, frames=_estimate(whole), notes=notes)
+    return Clip(info, geometry, deep, start, end, rate, None, ())
 
 
 class FrameReader(Iterator[Frame]):

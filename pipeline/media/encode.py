@@ -13,6 +13,7 @@ import ffmpeg
 
 from pipeline.media.chroma import grown
 from pipeline.media.colour import Colour, from_rgb, resized, stored
+from pipeline.media.frame import framed
 from pipeline.media.geometry import Pixels, Size
 from pipeline.media.images import write_images
 from pipeline.media.info import VideoInfo
@@ -55,9 +56,23 @@ def write_video(
         MediaError: no frames, a disk that is full, an encoder that fails.
     """
     target = check_output(options, output.model_copy(update={"path": path}))
-    if target.container is None:
-        return write_images(target, frames, timeline, info, output)
-    picture = _picture(target, timeline, info, output)
+    size = timeline.geometry.input if output.size == "input" else timeline.geometry.canvas
+    with contextlib.closing(framed(frames, timeline, info, options, size)) as whole:
+        if target.container is None:
+            return write_images(target, whole, timeline, info, size)
+        return _write_clip(target, whole, timeline, info, output, size)
+
+
+def _write_clip(
+    target: Target,
+    frames: Iterable[Pixels],
+    timeline: Timeline,
+    info: VideoInfo,
+    output: OutputConfig,
+    size: Size,
+) -> tuple[str, ...]:
+    assert target.container is not None
+    picture = _picture(target, timeline, info, size)
     notes = _picture_notes(target, timeline, picture)
     with replacing(target.path) as part:
         if target.container.muxer == "gif":
@@ -102,9 +117,8 @@ def _command(path: Path, timeline: Timeline, target: Target, picture: _Picture) 
     return compiled(graph, own_times=True)
 
 
-def _picture(target: Target, timeline: Timeline, info: VideoInfo, output: OutputConfig) -> _Picture:
-    geometry, codec = timeline.geometry, target.codec
-    size = geometry.input if output.size == "input" else geometry.canvas
+def _picture(target: Target, timeline: Timeline, info: VideoInfo, size: Size) -> _Picture:
+    codec = target.codec
     padding = (-size[0] % codec.align[0], -size[1] % codec.align[1])
     final = (size[0] + padding[0], size[1] + padding[1])
     colour = stored(info.colour, final, full_range=codec.full_range)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
@@ -14,17 +14,17 @@ from pipeline.sections import InputConfig
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Size = tuple[int, int]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Rows and columns of the decoded picture that are black bars, and their grey of 255."""
+    """Rows and columns of the decoded picture that are black bars."""
 
     left: int = 0
     top: int = 0
     right: int = 0
     bottom: int = 0
-    grey: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.left or self.top or self.right or self.bottom)
@@ -43,26 +43,16 @@ class Geometry:
     canvas: Size
     painted: Size
     offset: tuple[int, int]
-    crop: tuple[int, int, int, int] | None
-    grey: int
-
-    def with_bars(self, pixels: Pixels) -> Pixels:
-        """The painted picture (H, W, 3) with its bars around it."""
-        if self.painted == self.canvas:
-            return pixels
-        (x, y), (wide, high) = self.offset, self.painted
-        level = self.grey * (257 if pixels.dtype == np.uint16 else 1)
-        whole = np.full((self.canvas[1], self.canvas[0], 3), level, pixels.dtype)
-        whole[y : y + high, x : x + wide] = pixels
-        return whole
+    crop: Box | None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Geometry:
         """Out of plain JSON data, as `dataclasses.asdict` and JSON leave it."""
-        fields: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
+        given = {field.name: data[field.name] for field in fields(cls)}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in given.items()
         }
-        return cls(**fields)
+        return cls(**values)
 
 
 def plan_geometry(info: VideoInfo, options: InputConfig, bars: Bars) -> Geometry:
@@ -74,11 +64,22 @@ def plan_geometry(info: VideoInfo, options: InputConfig, bars: Bars) -> Geometry
     shape = _square(info)
     canvas = _wanted(shape, options)
     if not bars:
-        return Geometry(shape, canvas, canvas, (0, 0), None, 0)
+        return whole(shape, canvas)
     crop = (bars.left, bars.top, width - bars.left - bars.right, height - bars.top - bars.bottom)
-    x, right = (round(edge * canvas[0] / width) for edge in (crop[0], crop[0] + crop[2]))
-    y, bottom = (round(edge * canvas[1] / height) for edge in (crop[1], crop[1] + crop[3]))
-    return Geometry(shape, canvas, (right - x, bottom - y), (x, y), crop, bars.grey)
+    x, y, wide, high = placed(crop, info.size, canvas)
+    return Geometry(shape, canvas, (wide, high), (x, y), crop)
+
+
+def whole(shape: Size, canvas: Size) -> Geometry:
+    """The geometry of a picture that is painted as a whole."""
+    return Geometry(shape, canvas, canvas, (0, 0), None)
+
+
+def placed(box: Box, size: Size, canvas: Size) -> Box:
+    """Where a box of a picture of a size lies when the picture is scaled to `canvas`."""
+    x, right = (round(edge * canvas[0] / size[0]) for edge in (box[0], box[0] + box[2]))
+    y, bottom = (round(edge * canvas[1] / size[1]) for edge in (box[1], box[1] + box[3]))
+    return x, y, right - x, bottom - y
 
 
 def _square(info: VideoInfo) -> Size:

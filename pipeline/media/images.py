@@ -14,14 +14,13 @@ import ffmpeg
 from flow.atomic import sync_folder
 from pipeline.errors import MediaError
 from pipeline.media.colour import Colour, from_rgb, resized
-from pipeline.media.geometry import Pixels
+from pipeline.media.geometry import Pixels, Size
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import compiled
 from pipeline.media.output import Target, replacing
 from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.raw import feed
 from pipeline.media.timing import Timeline
-from pipeline.sections import OutputConfig
 
 JPEG = Colour("bt470bg", "pc", "bt709", "iec61966-2-1")
 
@@ -31,16 +30,16 @@ def write_images(
     frames: Iterable[Pixels],
     timeline: Timeline,
     info: VideoInfo,
-    output: OutputConfig,
+    size: Size,
 ) -> tuple[str, ...]:
-    """Write painted frames as one image or as the numbered images of a folder; answers notes.
+    """Write frames as one image of `size` or as the numbered images of a folder; answers notes.
 
     Raises:
         MediaError: several frames for one image, a disk that is full, no frames.
     """
     home = target.path if target.pattern else target.path.parent
     with _scratch(home, target.pattern or target.path.name) as folder:
-        _encode(folder, frames, timeline, target, output)
+        _encode(folder, frames, timeline, target, size)
         written = sorted(folder.iterdir())
         if target.pattern is None:
             if len(written) != 1:
@@ -68,10 +67,9 @@ def _scratch(home: Path, name: str) -> Iterator[Path]:
 
 
 def _encode(
-    folder: Path, frames: Iterable[Pixels], timeline: Timeline, target: Target, output: OutputConfig
+    folder: Path, frames: Iterable[Pixels], timeline: Timeline, target: Target, size: Size
 ) -> None:
-    codec, geometry = target.codec, timeline.geometry
-    size = geometry.input if output.size == "input" else geometry.canvas
+    codec = target.codec
     pixels = codec.pixels16 if timeline.deep else codec.pixels8
     planar = "format=gbrp16le" if timeline.deep else "format=gbrp"
     options = {"c:v": codec.encoder, **codec.options, "fflags": "+bitexact", "flags:v": "+bitexact"}

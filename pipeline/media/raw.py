@@ -51,7 +51,7 @@ def read_raw(
 
 
 def feed(process: Ffmpeg, frames: Iterable[Pixels], timeline: Timeline, name: str) -> int:
-    """Write frames (H, W, 3), with their bars, into ffmpeg's input as NUT; answers how many.
+    """Write frames (H, W, 3), all of one size, into ffmpeg's input as NUT; answers how many.
 
     Raises:
         MediaError: no frame at all, or ffmpeg fails; `name` is what it writes.
@@ -59,10 +59,10 @@ def feed(process: Ffmpeg, frames: Iterable[Pixels], timeline: Timeline, name: st
     count = 0
     try:
         with av.open(process, "w", format="nut") as nut:
-            stream = _raw_stream(nut, timeline)
             for frame, tick in zip(frames, timeline.ticks, strict=False):
-                pixels = np.ascontiguousarray(timeline.geometry.with_bars(frame))
-                packet = av.Packet(pixels.tobytes())
+                if count == 0:
+                    stream = _raw_stream(nut, timeline, frame)
+                packet = av.Packet(np.ascontiguousarray(frame).tobytes())
                 packet.stream = stream
                 packet.time_base = timeline.time_base
                 packet.pts = packet.dts = tick
@@ -80,9 +80,9 @@ def feed(process: Ffmpeg, frames: Iterable[Pixels], timeline: Timeline, name: st
     return count
 
 
-def _raw_stream(nut: OutputContainer, timeline: Timeline) -> VideoStream:
+def _raw_stream(nut: OutputContainer, timeline: Timeline, frame: Pixels) -> VideoStream:
     stream: VideoStream = nut.add_stream("rawvideo", rate=timeline.mean_rate)
-    stream.width, stream.height = timeline.geometry.canvas
+    stream.height, stream.width = frame.shape[:2]
     stream.pix_fmt = "rgb48le" if timeline.deep else "rgb24"
     stream.codec_context.time_base = timeline.time_base
     stream.time_base = timeline.time_base
