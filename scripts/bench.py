@@ -150,6 +150,8 @@ class Bench:
         }
         for part in parts:
             logger.info("measuring: %s", part)
+            for _ in range(self.plan.rounds):
+                self.yardstick()
             found |= run[part]()
             yield {"machine": self.machine(), **found}
 

@@ -55,7 +55,10 @@ def objective() -> RunConfig:
 
 @dataclass(frozen=True)
 class Still:
-    """The two images that both programs get, as files in a folder, and their size."""
+    """The two images that both programs get, as files in a folder, and their size.
+
+    Its sides are divisible by 16: else its pooling drops a last row or column that ours keeps.
+    """
 
     folder: Path
     size: Size

@@ -10,6 +10,7 @@ its gradient, twice. Prints the system's own figure of the process, Python and t
 
 from __future__ import annotations
 
+import logging
 import resource
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pipeline.optimize import OPTIMIZERS, Evaluation, Objective
 from scripts.benchmark.cases import PAINTING, ROOT, Size, default_clips, spans
 from scripts.benchmark.sides import Scene, default
 
+logger = logging.getLogger("bench")
 REAL = 2  # evaluations of the real loss
 MEMORY, STATUS = Path("/proc/meminfo"), Path("/proc/self/status")
 ROOM = 0.85  # share of the available memory that a measurement may be expected to take
@@ -83,8 +85,9 @@ def peaks(sizes: list[Size], threads: int) -> dict[str, Any]:
         if expected > ROOM * available_gb():
             found[str(size)] = None
             continue
-        found[str(size)] = peak_gb(size, threads)
-        last = (size, found[str(size)] or 0.0)
+        peak = peak_gb(size, threads)
+        logger.info("peak memory at %s: %.2f GB", size, peak)
+        found[str(size)], last = peak, (size, peak)
     return found
 
 
