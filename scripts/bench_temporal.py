@@ -59,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
     add("--sequences", help=f"of {', '.join([*sequences.TRUE, *sequences.CLIPS])}")
     add("--static", action="store_true", help=f"static shots instead: {', '.join(STATIC)}")
     add("--length", type=int, default=100, help="frames of the static shots")
+    add(
+        "--grain", type=float, default=1.0, help="how strong the held frame's noise is, as a factor"
+    )
     add("--methods", help="names or patterns, by default the published ones and ours")
     add("--true-flow", action="store_true", help="also with the true flow as the method's")
     add("--ablations", action="store_true", help="also our default with one option changed each")
@@ -89,7 +92,8 @@ def wanted_sequences(options: argparse.Namespace) -> Iterator[Sequence]:
     names = STATIC if options.static else sequences.chosen(None)
     for name in options.sequences.split(",") if options.sequences else names:
         if name in STATIC:
-            yield load_static(name, options.media, options.length, options.side)
+            how = (options.length, options.side, options.grain)
+            yield load_static(name, options.media, *how)
         else:
             (known,) = sequences.chosen(name)
             yield sequences.load(known, options.media, options.style)

@@ -83,6 +83,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "flow.check": ("soft", "published"),
     "flow.preset": ("medium", "fine"),
     "optimizer.iterations": (10, 20, 40, 100),
+    "optimizer.tolerance": (0.0, 0.01),
     "optimizer.bounded": (True, False),
 }
 # Pairs that only act together.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.images import Pixels
 from scripts.temporal.sequences import STARRY, Sequence, read_clip, shrunk
-from scripts.temporal.truth import StillFlows, area
+from scripts.temporal.truth import StillFlows
 
 STATIC = ("held", "still")
 FILE = "walk_sign.mkv"  # a fixed camera, a person moves before a wall
@@ -31,28 +31,28 @@ class Noise(NamedTuple):
     next_frame: float
 
 
-def load_static(name: str, media_folder: Path, length: int, side: int) -> Sequence:
+def load_static(name: str, media_folder: Path, length: int, side: int, grain: float) -> Sequence:
     """ "held": one frame of the clip, held, with noise of the clip's own statistics at its full
-    size; every pixel's true flow is 0. "still": the clip itself, judged where it stands still.
+    size, `grain` times as strong; every pixel's true flow is 0. "still": the clip itself, judged
+    where it stands still.
     """
     clip = read_clip(media_folder / "videos" / FILE, 0, READ)
-    still = still_pixels(clip)  # (H, W)
     style = media_folder / "styles" / STARRY
     if name == "still":
         frames = [shrunk(pixels, side) for pixels in clip[:length]]
-        whole = area(torch.from_numpy(still)[None, None].float(), *frames[0].shape[:2])
-        weight = (whole > 0.999).float()
+        weight = torch.from_numpy(still_pixels(frames, 1.0))[None, None].float()
     else:
-        noise = measured_noise(clip, still)
+        noise = measured_noise(clip, still_pixels(clip, 3.0))
+        noise = noise._replace(deviation=noise.deviation * np.float32(grain))
         frames = noisy(shrunk(clip[0], side), noise, length)
         weight = torch.ones(1, 1, *frames[0].shape[:2])
     offsets = tuple(offset for offset in (1, 10) if offset < len(frames))
     return Sequence(name, "", style, frames, offsets, metric=StillFlows(weight))
 
 
-def still_pixels(clip: list[Pixels]) -> NDArray[np.bool_]:
+def still_pixels(clip: list[Pixels], blur: float) -> NDArray[np.bool_]:
     """Where no smoothed value departs from its mean by more than `STILL` levels: (H, W)."""
-    smooth = np.stack([cv2.GaussianBlur(p.astype(np.float32), (0, 0), 3.0) for p in clip])
+    smooth = np.stack([cv2.GaussianBlur(p.astype(np.float32), (0, 0), blur) for p in clip])
     return np.asarray(np.abs(smooth - smooth.mean(axis=0)).max(axis=(0, 3)) <= STILL)
 
 
