@@ -48,7 +48,7 @@ def check(path: Path, suffix: str, folder: Path, codec: str = "auto") -> Row:
     row.notes = list(notes)
     row.special = special(before, info)
     after = decode(output, picture=before.shown_size)
-    if before.broken and len(before.times) != len(after.times):
+    if len(before.times) != len(after.times):
         before = decode(path, by_ffmpeg=True)  # which may save more of a damaged clip
     judge_times(row, before, after, suffix)
     judge_picture(row, before, after)

@@ -47,24 +47,18 @@ def probe(path: Path, options: InputConfig) -> VideoInfo:
         except MediaError as error:
             failure = failure or error
         else:
-            return _describe(source, container, stream, log, own_times)
+            return _describe(source, container, stream, log)
     raise failure or MediaError(f"{shown(path)}: no video in it")
 
 
-def _describe(
-    source: Source, container: Container, stream: Stream, log: FrameLog, own_times: bool
-) -> VideoInfo:
-    first = log.first
+def _describe(source: Source, container: Container, stream: Stream, log: FrameLog) -> VideoInfo:
+    first, own_times = log.first, container.name not in TIMES_JUMP
     assert first is not None
     assert log.time_base is not None
     stored = stream.stored or first.size
     turn = _turn(source, stream, log.rotation)
     colour, assumed = complete(log.colour, stored, first.pixels)
-    start = (first.pts or 0) * log.time_base
-    if stream.untimed and stream.start is not None and stream.rate:
-        start = stream.start - stream.untimed / stream.rate
-    image = source.images is None and container.name in (*IMAGE_DEMUXERS, "ico", "fits")
-    image = image or source.images == (source.path,)
+    start = _start(stream, log)
     return VideoInfo(
         source=source,
         container=container.name,
@@ -94,8 +88,22 @@ def _describe(
         chapters=container.chapters,
         tags=container.tags,
         stream_tags=stream.tags,
-        still=image and len(log.recent) == 1,
+        still=_is_image(source, container) and len(log.recent) == 1,
     )
+
+
+def _is_image(source: Source, container: Container) -> bool:
+    if source.images is not None:
+        return source.images == (source.path,)
+    return container.name in (*IMAGE_DEMUXERS, "ico", "fits")
+
+
+def _start(stream: Stream, log: FrameLog) -> Fraction:
+    """When the first frame is shown, in the clip's own seconds."""
+    if stream.untimed and stream.start is not None and stream.rate:
+        return stream.start - stream.untimed / stream.rate
+    assert log.first is not None
+    return (log.first.pts or 0) * (log.time_base or Fraction(0))
 
 
 def _turn(source: Source, stream: Stream, rotation: float | None) -> Turn:
