@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import tomli_w
@@ -29,12 +30,17 @@ FORMS = {
 }
 
 
-def load_config(path: Path | None, overrides: Iterable[tuple[str, Any]] = ()) -> RunConfig:
+def load_config(
+    path: Path | None,
+    overrides: Iterable[tuple[str, Any]] = (),
+    where: Mapping[str, str] = MappingProxyType({}),
+) -> RunConfig:
     """Read a config file and apply overrides `("section.key", value)` in order.
 
     Paths in the file are relative to its folder, paths in overrides to the current one; both come
     out absolute. Without a file the defaults are the base. Python modules in these folders can be
-    imported from then on, for the parts that are the user's own.
+    imported from then on, for the parts that are the user's own. `where` names the options of the
+    command line that overrides came from, by key, where that is not --set.
 
     Raises:
         ConfigError: no such file, not TOML, an unknown key or a wrong value; one line.
@@ -48,9 +54,9 @@ def load_config(path: Path | None, overrides: Iterable[tuple[str, Any]] = ()) ->
         if str(folder) not in sys.path:
             sys.path.append(str(folder))  # at the end, so that nothing installed is hidden
     for name, value in overrides:
-        check_name(name, "--set")
+        origin[name] = where.get(name, "--set")
+        check_name(name, origin[name])
         section, _, key = name.partition(".")
-        origin[name] = "--set"
         tables.setdefault(section, {})[key] = _resolve_path(section, key, value, Path.cwd())
     try:
         return RunConfig.model_validate(tables)

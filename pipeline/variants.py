@@ -27,6 +27,7 @@ class Varied:
     key: str
     values: tuple[Any, ...]
     words: tuple[str, ...]
+    option: str = "--vary"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def parse_vary(text: str) -> Varied:
 
 def vary_style(paths: Sequence[str]) -> Varied:
     """The `--style` options as a varied key."""
-    return Varied("style.path", tuple(paths), tuple(f"--style {path}" for path in paths))
+    return Varied("style.path", tuple(paths), tuple(f"--style {path}" for path in paths), "--style")
 
 
 def combine(
@@ -81,6 +82,7 @@ def combine(
     for one, other in itertools.combinations(varied, 2):
         if one.key == other.key:
             raise ConfigError(f"--vary {one.key}: given twice, list all its values in one")
+    where = {each.key: each.option for each in varied}
     count = math.prod(len(each.values) for each in varied)
     if count > MOST:
         sizes = " x ".join(str(len(each.values)) for each in varied)
@@ -90,5 +92,5 @@ def combine(
         chosen = list(zip(varied, choice, strict=True))
         values = [(each.key, each.values[n]) for each, n in chosen]
         words = tuple(each.words[n] for each, n in chosen)
-        variants.append(Variant(words, load_config(path, [*overrides, *values])))
+        variants.append(Variant(words, load_config(path, [*overrides, *values], where)))
     return variants

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import Result
 
-from pipeline.plan import Calibration, duration, estimate
+from pipeline.plan import USUAL_SHARE, Calibration, duration, estimate, usual_iterations
+from pipeline.records import Record
 from pipeline.schedule import Step
 from pipeline.sections import OptimizerConfig, RunConfig
 
@@ -16,8 +17,9 @@ STEPS = [Step(0, 0, "content")] + [Step(n, 0, "warped", (n - 1,), (n - 1,)) for 
 SPEED = Calibration(evaluation=2.0, first=3.0, later=5.0)
 
 
-def seconds(size: tuple[int, int] = (320, 180), **keys: int) -> float:
-    return estimate(RunConfig(optimizer=OptimizerConfig(**keys)), STEPS, size, SPEED)
+def seconds(size: tuple[int, int] = (320, 180), **keys: float) -> float:
+    config = RunConfig(optimizer=OptimizerConfig.model_validate({"tolerance": 0.0, **keys}))
+    return estimate(config, STEPS, size, SPEED, usual_iterations(config, []))
 
 
 def test_the_estimate_in_closed_form() -> None:
@@ -26,12 +28,24 @@ def test_the_estimate_in_closed_form() -> None:
     # 640x360 has one coarser scale, of a quarter of the pixels.
     coarse = seconds((640, 360), first_iterations=9, iterations=4, coarsest=128)
     assert coarse == (10 * 1.25 * 2.0 + 3.0) + 4 * (5 * 2.0 + 5.0)
-    assert estimate(RunConfig(), [], (320, 180), SPEED) == 0
+    assert estimate(RunConfig(), [], (320, 180), SPEED, 20) == 0
 
 
 def test_it_grows_with_the_iterations() -> None:
     assert seconds(iterations=40) - seconds(iterations=20) == 4 * 20 * 2.0
     assert seconds(first_iterations=400) > seconds(first_iterations=100)
+
+
+def test_iterations_are_those_of_the_frames_that_are_painted() -> None:
+    def record(init: str, iterations: int) -> Record:
+        loss = {"style": 1.0} if iterations else {}
+        return Record(0, 0, init, iterations, "converged", 1.0, loss, loss, "", "")
+
+    config = RunConfig(optimizer=OptimizerConfig(iterations=40))
+    records = [record("content", 100), record("repeated", 0)]
+    assert usual_iterations(config, records) == USUAL_SHARE * 40
+    records += [record("warped", 10), record("warped", 14)]
+    assert usual_iterations(config, records) == 12
 
 
 def test_durations_as_people_say_them() -> None:

@@ -127,7 +127,10 @@ def test_what_cannot_be_is_refused_in_one_line(look: Brushflow, clip: Path, tmp_
     many = "style.weight=" + ",".join(map(str, range(9)))
     for arguments, words in [
         (("--vary", "style.weigth=1,2"), 'did you mean "weight"'),
-        (("--vary", "style.weight=1,heavy"), "valid number"),
+        (
+            ("--vary", "style.weight=1,heavy"),
+            "--vary: style.weight = 'heavy': input should be a valid number",
+        ),
         (("--vary", "style.weight"), "--vary style.weight: give it as"),
         (("--vary", "temporal.weight=1,2"), "does not show in single frames"),
         (("--vary", "input.max_side=64,128"), "does not show in single frames"),
