@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from pipeline import images
 from pipeline.config import load_config
-from pipeline.optimize import Evaluation
+from pipeline.optimize import Evaluation, minimize
 from pipeline.sections import RunConfig
 from pipeline.stylize import coarser_sizes
 from scripts.benchmark.cases import Size
@@ -141,31 +142,32 @@ class Mark:
 
 
 def our_way(scene: Scene, bounded: bool, yardstick: Yardstick) -> Iterator[Mark]:
-    """Our optimiser by the default, from the content, coarse to fine; judging is not timed."""
+    """Our optimiser by the default, from the content, coarse to fine; judging is not timed.
+
+    Coarser scales end by the default's own rule, the last one goes on until nobody asks.
+    """
     config = by_default(scene.config)
     options = config.optimizer.model_copy(update={"bounded": bounded})
     config = config.model_copy(update={"optimizer": options})
     painter, judge = scene.painter(config), scene.painter(with_vgg(config, precision="float32"))
     frame = scene.frames[0]
     full = (frame.shape[-2], frame.shape[-1])
-    seconds, done, start = 0.0, 0, frame
     measure = judge.objective(frame, [])
-    for size in [*coarser_sizes(*full, options.coarsest), full]:
-        last = size == full
-        yardstick()
-        began = time.perf_counter()
+    yardstick()
+    began, start, before = time.perf_counter(), frame, 0
+    for size in coarser_sizes(*full, options.coarsest):
         small, start = images.resize(frame, *size), images.resize(start, *size)
-        points = painter.optimizer(Evaluation(painter.objective(small, [])), start, options)
-        for iteration in range((MOST if last else options.first_iterations) + 1):
-            point = next(points, None)
-            seconds += time.perf_counter() - began
-            if point is None:
-                break
-            start = point.image
-            done += iteration > 0
-            if last:
-                yield Mark(done, seconds, *(_total(measure, x) for x in (start, written(start))))
-            began = time.perf_counter()
+        coarse = painter.objective(small, [])
+        found = minimize(painter.optimizer, coarse, start, options.first_iterations, options)
+        start, before = found.image, before + found.iterations
+    start = images.resize(start, *full)
+    points = painter.optimizer(Evaluation(painter.objective(frame, [])), start, options)
+    seconds = 0.0
+    for iteration, point in enumerate(islice(points, MOST + 1), before):
+        seconds += time.perf_counter() - began
+        image = point.image
+        yield Mark(iteration, seconds, *(_total(measure, x) for x in (image, written(image))))
+        began = time.perf_counter()
 
 
 def _total(measure: Any, image: Tensor) -> float:

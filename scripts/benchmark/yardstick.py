@@ -12,6 +12,7 @@ import torch
 
 from pipeline import vgg
 from pipeline.optimize import Evaluation
+from pipeline.plan import usual_iterations
 from pipeline.vgg import CHANNELS, NAMES
 from scripts.benchmark import sides
 from scripts.benchmark.cases import Size
@@ -113,11 +114,12 @@ def shares(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -> dict[
 def per_megapixel(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -> dict[str, Any]:
     """Seconds that a warped frame takes by the default, its own objective too, per megapixel.
 
-    Of its iterations a few are painted, the others are counted as long as these.
+    A few iterations are painted; those that frames usually take (`brushflow plan` counts with the
+    same number) are reckoned to take as long.
     """
     default = sides.default()
-    whole = default.optimizer.iterations
-    few = min(4, whole)
+    usual = usual_iterations(default, [])
+    few = min(4, default.optimizer.iterations)
     options = default.optimizer.model_copy(update={"iterations": few})
     painter = scene.painter(default.model_copy(update={"optimizer": options}))
     frame = scene.shot.start + 1
@@ -133,7 +135,11 @@ def per_megapixel(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -
         took, done = time.perf_counter() - began, painter.evaluations - before
         (first, begun), (last, ended) = marks[0], marks[-1]
         each = (last - first) / max(ended - begun, 1)
-        return took + (whole - few) * each * (done - 1) / few
+        return took + (usual - few) * each * (done - 1) / few
 
     seconds = statistics.median(in_turn({"": call}, rounds, yardstick)[""])
-    return {"seconds": seconds, "seconds_per_megapixel": seconds / size.megapixels}
+    return {
+        "iterations": usual,
+        "seconds": seconds,
+        "seconds_per_megapixel": seconds / size.megapixels,
+    }
