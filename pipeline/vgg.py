@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input
 
 from pipeline import winograd
 from pipeline.errors import WeightsError
+from pipeline.winograd import fold_border
 
 # Simonyan and Zisserman 2014, configuration E: convolutions of each block.
 CONVOLUTIONS = (2, 2, 4, 4, 4)
@@ -22,7 +25,10 @@ NAMES = [(b, n) for b, count in enumerate(CONVOLUTIONS, 1) for n in range(1, cou
 MEAN = (123.68, 116.779, 103.939)
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-GRADIENT_SCALE = 32.0  # float16: gradients fade below its smallest numbers as a loss converges
+# float16: gradients, being of means, fade below its smallest numbers in large frames, and as a loss
+# converges; so many pixels more scale them up by 1.
+GRADIENT_PIXELS = 2048
+HALF_PEAK = torch.finfo(torch.float16).max / 8  # room for sums of borders and of losses
 
 Weights = dict[tuple[int, int], tuple[Tensor, Tensor]]
 Layer = tuple[Tensor, Tensor] | winograd.Filters
@@ -72,7 +78,8 @@ class Vgg19:
         found: dict[str, Tensor] = {}
         x = image * 255 - self.mean
         x = x.to(self.dtype, memory_format=torch.channels_last)
-        scale = GRADIENT_SCALE if self.dtype == torch.float16 else 1.0
+        half = self.dtype == torch.float16
+        scale = 2.0 ** round(math.log2(image[0, 0].numel() / GRADIENT_PIXELS)) if half else 1.0
         x = _scale_gradient(x, 1 / scale)
         for (block, number), layer in self.layers.items():
             if number == 1 and block > 1:
@@ -97,10 +104,30 @@ class Vgg19:
     def _convolve(self, x: Tensor, layer: Layer) -> Tensor:
         if isinstance(layer, winograd.Filters):
             return winograd.convolve(x, layer, self.replicate)
-        kernel, bias = layer
-        if self.replicate:
+        found: Tensor = _Direct.apply(x, *layer, self.replicate)
+        return found
+
+
+class _Direct(torch.autograd.Function):
+    """A convolution whose kernel is frozen: unlike autograd's own it keeps no (padded) input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor, replicate: bool) -> Tensor:
+        ctx.kernel, ctx.replicate = kernel, replicate
+        ctx.shape = (1, x.shape[1], x.shape[2] + 2, x.shape[3] + 2) if replicate else x.shape
+        if replicate:
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias)
         return F.conv2d(x, kernel, bias, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        padding = 0 if ctx.replicate else 1
+        found: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
+            ctx.shape, ctx.kernel, gradients[0], padding=padding
+        )
+        if found.dtype == torch.float16:  # a huge loss leaves its range: then the largest do
+            found.clamp_(-HALF_PEAK, HALF_PEAK)
+        return (fold_border(found) if ctx.replicate else found), None, None, None
 
 
 def _scale_gradient(x: Tensor, factor: float) -> Tensor:

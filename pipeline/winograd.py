@@ -89,11 +89,19 @@ class _Convolution(torch.autograd.Function):
             return _tiled(_padded(gradient, 1, False), turned, None, size), None, None
         size = (height + 2, width + 2)
         found = _tiled(_padded(gradient, 2, False), turned, None, size)  # (1, I, H + 2, W + 2)
-        found[:, :, 1] += found[:, :, 0]
-        found[:, :, -2] += found[:, :, -1]
-        found[..., 1] += found[..., 0]
-        found[..., -2] += found[..., -1]
-        return found[:, :, 1:-1, 1:-1], None, None
+        return fold_border(found), None, None
+
+
+def fold_border(gradient: Tensor) -> Tensor:
+    """What repeating the border forwards means backwards: `(1, C, H + 2, W + 2)` to `(1, C, H, W)`.
+
+    Changes what it is given.
+    """
+    gradient[:, :, 1] += gradient[:, :, 0]
+    gradient[:, :, -2] += gradient[:, :, -1]
+    gradient[..., 1] += gradient[..., 0]
+    gradient[..., -2] += gradient[..., -1]
+    return gradient[:, :, 1:-1, 1:-1]
 
 
 def _padded(x: Tensor, width: int, replicate: bool) -> Tensor:
