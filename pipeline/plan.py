@@ -23,7 +23,7 @@ from pipeline.stylize import Stylizer, coarser_sizes
 
 TRIAL_ITERATIONS = 4
 # Of `optimizer.iterations` that later frames take before `tolerance` stops them, on real clips with
-# the default rule: 4 (nothing moves) to 32 (a quarter disoccluded) of 40.
+# the default rule: 8 (nothing moves) to 33 (a quarter disoccluded) of 40.
 USUAL_SHARE = 0.6
 
 

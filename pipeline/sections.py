@@ -194,9 +194,9 @@ class OptimizerConfig(Section):
     """First frames: paint coarse to fine, from halves whose short side is at least this; 0: no."""
     iterations: int = Field(default=40, ge=0)
     """Iterations for each other frame, at most: `tolerance` mostly stops them before."""
-    tolerance: Weight = 0.01
+    tolerance: Weight = 0.02
     """Stop when the whole loss changes by less than this share over `window` iterations; 0: no."""
-    window: int = Field(default=4, ge=1)
+    window: int = Field(default=8, ge=1)
     """Iterations over which `tolerance` looks."""
     history: int = Field(default=20, ge=1)
     """L-BFGS: how many past steps it remembers; each costs memory for two images."""

@@ -1,5 +1,6 @@
 """The optimisers on functions whose minimum is known, and the stopping rules."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -10,8 +11,12 @@ from pipeline.errors import OptimizationError
 from pipeline.optimize import (
     OPTIMIZERS,
     Evaluation,
+    LossReport,
     Minimum,
     Objective,
+    Optimizer,
+    Point,
+    Points,
     _Along,
     _backtrack,
     lbfgs,
@@ -30,7 +35,7 @@ def bowl(image: Tensor) -> dict[str, Tensor]:
 
 
 def run(objective: Objective, name: str = "lbfgs", iterations: int = 100, **keys: float) -> Minimum:
-    options = OptimizerConfig.model_validate({"name": name, **keys})
+    options = OptimizerConfig.model_validate({"name": name, "tolerance": 0.0, **keys})
     return minimize(OPTIMIZERS[name], objective, START, iterations, options)
 
 
@@ -192,3 +197,22 @@ def test_bounds_are_kept_and_the_minimum_within_them_is_found(name: str) -> None
 def test_the_same_twice() -> None:
     first, second = run(bowl, iterations=30), run(bowl, iterations=30)
     assert torch.equal(first.image, second.image)
+
+
+def test_the_default_rule_looks_at_eight_iterations_at_least() -> None:
+    """A loss that hardly falls stops at once when that is sure; one that falls goes on."""
+    level, fast = iter(range(1000)), iter(range(1000))
+
+    def steps(fall: float, numbers: Iterator[int]) -> Optimizer:
+        def optimizer(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Points:
+            for number in numbers:
+                yield Point(start, LossReport({"loss": 100 * (1 - fall) ** number}))
+            return None
+
+        return optimizer
+
+    options = OptimizerConfig()
+    slow = minimize(steps(0.001, level), bowl, START, 40, options)
+    assert (slow.iterations, slow.stopped) == (options.window, "converged") == (8, "converged")
+    quick = minimize(steps(0.01, fast), bowl, START, 40, options)
+    assert (quick.iterations, quick.stopped) == (40, "iterations")
