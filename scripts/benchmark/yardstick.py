@@ -114,8 +114,8 @@ def shares(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -> dict[
 def per_megapixel(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -> dict[str, Any]:
     """Seconds that a warped frame takes by the default, its own objective too, per megapixel.
 
-    A few iterations are painted; those that frames usually take (`brushflow plan` counts with the
-    same number) are reckoned to take as long.
+    A few iterations are painted; as many as frames usually take (`brushflow plan` counts with the
+    same number) are reckoned with, at one evaluation each and one for the start.
     """
     default = sides.default()
     usual = usual_iterations(default, [])
@@ -135,7 +135,7 @@ def per_megapixel(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -
         took, done = time.perf_counter() - began, painter.evaluations - before
         (first, begun), (last, ended) = marks[0], marks[-1]
         each = (last - first) / max(ended - begun, 1)
-        return took + (usual - few) * each * (done - 1) / few
+        return took + (usual + 1 - done) * each
 
     seconds = statistics.median(in_turn({"": call}, rounds, yardstick)[""])
     return {
