@@ -39,9 +39,10 @@ def painting(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    """Six frames of 64x48 at 24000/1001."""
+    """Six frames of 64x48 at 24000/1001, no two of them alike."""
     path = tmp_path / "clip.mp4"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=24000/1001", "-frames:v", 6, path)
+    source = "testsrc2=s=64x48:r=24000/1001,noise=alls=12:allf=t"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 6, path)
     return path
 
 
