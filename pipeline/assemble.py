@@ -16,6 +16,7 @@ from pipeline.config import pick
 from pipeline.schedule import Source
 from pipeline.sections import RunConfig
 from pipeline.stylize import Stylizer
+from pipeline.weights import load_weights
 from pipeline.workdir import WorkDir
 
 logger = logging.getLogger("brushflow")
@@ -39,11 +40,16 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
         logger.info("going on with %d threads, begun with %d: last digits differ", threads, before)
     work.note(threads=threads)
     logger.info("computing on %s with %d threads, VGG in %s", device, threads, precision)
-    weights = vgg.load_weights(config.vgg.weights)
     options = config.vgg
     network = vgg.Vgg19(
-        weights, precision, options.pooling, options.padding, device, options.convolution
+        load_weights(options.weights),
+        precision,
+        options.pooling,
+        options.padding,
+        device,
+        options.convolution,
     )
+    machine.give_back_memory()  # what the making of filters left: as much as the filters
 
     def load_frame(number: int) -> torch.Tensor:
         return images.read_image(work.frame(number))

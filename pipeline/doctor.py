@@ -120,15 +120,15 @@ def _read(path: Path) -> tuple[media.VideoInfo, media.Timeline, list[Pixels]]:
 def _weights() -> str:
     import torch
 
-    from pipeline import vgg
+    from pipeline import vgg, weights
 
-    weights = vgg.load_weights("oxford")
-    network = vgg.Vgg19(weights, "float32", "average", "replicate", torch.device("cpu"))
+    loaded = weights.load_weights("oxford")
+    network = vgg.Vgg19(loaded, "float32", "average", "replicate", torch.device("cpu"))
     with torch.no_grad():
         deepest = network.features(torch.rand(1, 3, 32, 32), ["relu5_1"])["relu5_1"]
     if not deepest.isfinite().all() or not deepest.any():
         raise ArithmeticError("VGG-19 gave no usable features")
-    return f"Oxford VGG-19 from {vgg.oxford_file()}"
+    return f"Oxford VGG-19 from {weights.oxford_file()}"
 
 
 def _flow() -> str:

@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 FIRST_STEP = 1 / 255  # root mean square change of the first step: one level of 255
 
 
 class History:
-    """The last steps of L-BFGS and the changes of the gradient along them."""
+    """The last steps of L-BFGS and the changes of the gradient along them.
+
+    They lie in one block, that is written round and round: among the network's features, tensors
+    that live for many iterations would keep the memory around them from being given back.
+    """
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self.pairs: list[tuple[Tensor, Tensor, float]] = []  # step s, change y, 1 / s·y
+        self._block: Tensor | None = None  # (length, 2, n): step s, change y
+        self._pairs: list[tuple[int, float]] = []  # row, 1 / s·y; the oldest first
+
+    def __bool__(self) -> bool:
+        return bool(self._pairs)
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._pairs = []
 
     def add(self, step: Tensor, change: Tensor) -> None:
         """Remember a step `(n,)`, if the loss curves upwards along it."""
         curvature = float(step.dot(change))
         if curvature > 1e-8 * float(step.norm()) * float(change.norm()):
-            self.pairs = [*self.pairs, (step, change, 1 / curvature)][-self.length :]
+            if self._block is None:
+                size = (self.length, 2, step.numel())
+                self._block = torch.empty(size, dtype=step.dtype, device=step.device)
+            row = (self._pairs[-1][0] + 1) % self.length if self._pairs else 0
+            self._block[row, 0], self._block[row, 1] = step, change
+            self._pairs = [*self._pairs, (row, 1 / curvature)][-self.length :]
 
     def direction(self, gradient: Tensor) -> tuple[Tensor, float]:
         """The search direction `(n,)` and the first step length along it."""
-        if not self.pairs:
+        pairs = list(self._newest_first())
+        if not pairs:
             rms = float(gradient.norm()) / math.sqrt(gradient.numel())
             return -gradient, FIRST_STEP / max(rms, 1e-30)
         direction = -gradient
         alphas = []
-        for step, change, rho in reversed(self.pairs):
+        for step, change, rho in pairs:
             alphas.append(rho * float(step.dot(direction)))
             direction.add_(change, alpha=-alphas[-1])
-        _, change, rho = self.pairs[-1]
+        _, change, rho = pairs[0]
         direction.mul_(1 / (rho * float(change.dot(change))))
-        for (step, change, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
+        for (step, change, rho), alpha in zip(reversed(pairs), reversed(alphas), strict=True):
             beta = rho * float(change.dot(direction))
             direction.add_(step, alpha=alpha - beta)
         return direction, 1.0
+
+    def _newest_first(self) -> Iterator[tuple[Tensor, Tensor, float]]:
+        """Step, change and 1 / s·y."""
+        if self._block is not None:
+            for row, rho in reversed(self._pairs):
+                yield self._block[row, 0], self._block[row, 1], rho

@@ -129,10 +129,10 @@ def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Poin
         direction, step = history.direction(gradient * free)
         along = _Along(image, report, gradient, direction * free, options)
         found = _backtrack(evaluate, along, step)
-        if isinstance(found, str) and not history.pairs:
+        if isinstance(found, str) and not history:
             return found
         if isinstance(found, str):
-            history.pairs.clear()
+            history.clear()
             continue
         moved, report, new_gradient = found
         history.add((moved - image).view(-1), new_gradient - gradient)

@@ -143,7 +143,7 @@ def _stand_in(stylizer: Stylizer, iterations: int, folder: Path) -> Stylizer:
     return Stylizer(
         config.model_copy(update={"optimizer": optimizer}),
         stylizer.network,
-        stylizer.painting,
+        stylizer.style.painting,
         stylizer.load_frame,
         lambda source: stylizer.load_frame(source.frame),
         flow_store(config, stylizer.load_frame, folder),

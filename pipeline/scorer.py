@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline import losses, vgg
-from pipeline.config import pick
-from pipeline.images import resize
-from pipeline.losses import StyleLoss
+from pipeline import losses
 from pipeline.sections import RunConfig
+from pipeline.style import Style
+from pipeline.vgg import Vgg19
+from pipeline.weights import load_weights
 
 
 class Look(NamedTuple):
@@ -45,13 +45,13 @@ class Scorer:
         device: torch.device = torch.device("cpu"),  # noqa: B008  (immutable)
     ) -> None:
         self.config = config
-        self.painting = painting
         self.device = device
-        weights = vgg.load_weights(config.vgg.weights)
+        weights = load_weights(config.vgg.weights)
         how = (config.vgg.pooling, config.vgg.padding, device, "direct")
-        self.network = vgg.Vgg19(weights, "float32", *how)
-        self.style: StyleLoss = pick(losses.STYLE_LOSSES, config.style.loss, "style.loss")
-        self._targets: dict[tuple[int, int], dict[str, Tensor]] = {}
+        self.network = Vgg19(weights, "float32", *how)
+        self.style = None
+        if painting is not None:
+            self.style = Style(config.style, painting.to(device), self.network)
 
     def style_distance(self, image: Tensor) -> float:
         """Σ_l w_l · distance(statistic(F_l(x)), statistic(F_l(painting))) over `style.layers`.
@@ -83,34 +83,20 @@ class Scorer:
     @torch.no_grad()
     def look(self, image: Tensor) -> Look:
         """One pass of the network over an image `(1, 3, H, W)`, for both distances."""
-        style_layers = self.config.style.layers if self.painting is not None else ()
-        content_layers = self.config.content.layers
-        found = self.network.features(image.to(self.device), (*content_layers, *style_layers))
-        content = {name: found[name] for name in content_layers}
-        if self.painting is None:
-            return Look(math.nan, content)
-        targets = self._style_targets(self.painting, *image.shape[-2:])
-        distances = (
-            weight * self.style.distance(self.style.statistic(found[name]), targets[name])
-            for name, weight in zip(style_layers, self.config.style.layer_weights, strict=True)
-        )
-        return Look(float(sum(distances, torch.zeros(()))), content)
+        style, content_layers = self.style, self.config.content.layers
+        painting = style.targets(*image.shape[-2:]) if style else {}
+        content, distances = {}, []
+        for name, features in self.network.walk(
+            image.to(self.device), {*content_layers, *painting}
+        ):
+            if name in content_layers:
+                content[name] = features
+            if style and name in painting:
+                distances.append(float(style.distance(name, features, painting)))
+        return Look(math.fsum(distances) if style else math.nan, content)
 
     @torch.no_grad()
     def between(self, one: Look, other: Look) -> float:
         """The content distance of two images that were looked at."""
         pairs = ((one.content[name], other.content[name]) for name in one.content)
         return sum(float(losses.content_loss(*pair)) for pair in pairs)
-
-    def _style_targets(self, painting: Tensor, height: int, width: int) -> dict[str, Tensor]:
-        """The painting's statistics by layer, for frames of this size (as the stylizer's)."""
-        if (height, width) not in self._targets:
-            tall, wide = painting.shape[-2:]
-            factor = self.config.style.scale * (height * width / (tall * wide)) ** 0.5
-            size = (max(16, round(tall * factor)), max(16, round(wide * factor)))
-            scaled = resize(painting, *size).to(self.device)
-            features = self.network.features(scaled, self.config.style.layers)
-            self._targets[height, width] = {
-                name: self.style.statistic(found) for name, found in features.items()
-            }
-        return self._targets[height, width]

@@ -82,7 +82,7 @@ class StyleConfig(Section):
 
     path: AnyPath | None = None
     """The painting: any image file."""
-    weight: Weight = 1000.0
+    weight: Weight = 200.0
     """β: weight of the style loss."""
     scale: float = Field(default=1.0, gt=0, le=16, allow_inf_nan=False)
     """The painting's size against the frame's, as a ratio of sides: larger, larger strokes."""
@@ -112,7 +112,7 @@ class ContentConfig(Section):
 class TvConfig(Section):
     """Total variation: smooths single pixels."""
 
-    weight: Weight = 20000.0
+    weight: Weight = 40000.0
     """τ: weight of the total variation."""
     norm: Literal["l1", "l2"] = "l1"
     """"l1": mean absolute difference, spares edges; "l2": half the sum of squares (published)."""
@@ -215,8 +215,8 @@ class VggConfig(Section):
     """"auto": bfloat16 where this processor is much faster at it, else float32."""
     convolution: Literal["auto", "direct", "winograd"] = "auto"
     """"winograd": fewer products in wide layers; "auto": that, in float32 on a CPU."""
-    pooling: Literal["average", "max"] = "average"
-    """"max" paints harder and leaves speckle, "average" is calmer."""
+    pooling: Literal["average", "max"] = "max"
+    """"max" paints flat areas too; "average" is calmer (give it some ten times style.weight)."""
     padding: Literal["replicate", "zeros"] = "replicate"
     """What lies beyond the borders; "zeros" (the published one) leaves dirty borders."""
 

@@ -10,18 +10,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pipeline import losses
+from pipeline import losses, machine
 from pipeline.config import pick
 from pipeline.errors import OptimizationError
 from pipeline.images import resize
-from pipeline.losses import StyleLoss, TemporalTarget
+from pipeline.losses import TemporalTarget
 from pipeline.optimize import OPTIMIZERS, LossReport, Minimum, Objective, minimize
 from pipeline.schedule import Source, Step
 from pipeline.sections import RunConfig
+from pipeline.style import Style
 from pipeline.temporal import Flows, Neighbours
-from pipeline.vgg import MEAN, Vgg19
+from pipeline.vgg import Vgg19
+from pipeline.weights import MEAN
 
 Progress = Callable[[int, LossReport], None]
+LARGE = 1 << 20  # pixels of a frame from which what the targets' features took is given back
 
 
 class Stylizer:
@@ -49,14 +52,12 @@ class Stylizer:
     ) -> None:
         self.config = config
         self.network = network
-        self.painting = painting
+        self.style = Style(config.style, painting.to(device), network)
         self.load_frame = load_frame
         self.load_painted = load_painted
         self.flows = flows
         self.device = device
-        self.style: StyleLoss = pick(losses.STYLE_LOSSES, config.style.loss, "style.loss")
         self.optimizer = pick(OPTIMIZERS, config.optimizer.name, "optimizer.name")
-        self._style_targets: dict[tuple[int, int], dict[str, Tensor]] = {}
         self._size: tuple[int, int] | None = None  # height, width: all frames have one
 
     def paint(self, step: Step, progress: Progress = lambda iteration, report: None) -> Minimum:
@@ -117,19 +118,28 @@ class Stylizer:
         return minimize(self.optimizer, objective, start, iterations, options, progress)
 
     def objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
-        """The loss of Ruder et al. 2016, eq. 9, with total variation, term by term."""
-        config = self.config
-        layers = (*config.content.layers, *config.style.layers)
+        """The loss of Ruder et al. 2016, eq. 9, with total variation, term by term.
+
+        The network's terms are built while walking it, which halves the memory of their gradients.
+        """
+        config, style = self.config, self.style
+        layers = {*config.content.layers, *config.style.layers}
         with torch.no_grad():
             content = self.network.features(frame, config.content.layers)
-        style = self.style_targets(*frame.shape[-2:])
+        painting = style.targets(*frame.shape[-2:])
+        if frame[0, 0].numel() >= LARGE:
+            machine.give_back_memory()
 
         def objective(image: Tensor) -> dict[str, Tensor]:
-            features = self.network.features(image, layers)
+            contents, styles = [], []
+            for name, features in self.network.walk(image, layers):
+                if name in content:
+                    contents.append(losses.content_loss(features, content[name]))
+                if name in painting:
+                    styles.append(style.distance(name, features, painting))
             terms = {
-                "content": config.content.weight
-                * _sum(losses.content_loss(features[name], content[name]) for name in content),
-                "style": config.style.weight * self.style_distance(features, style),
+                "content": config.content.weight * _sum(contents),
+                "style": config.style.weight * _sum(styles),
                 "tv": config.tv.weight * losses.total_variation(image, config.tv.norm),
             }
             if held:
@@ -139,31 +149,6 @@ class Stylizer:
             return terms
 
         return objective
-
-    def style_targets(self, height: int, width: int) -> dict[str, Tensor]:
-        """The painting's statistics by layer, for frames of this size."""
-        if (height, width) not in self._style_targets:
-            scaled = self._scaled_painting(height, width).to(self.device)
-            with torch.no_grad():
-                features = self.network.features(scaled, self.config.style.layers)
-                self._style_targets[height, width] = {
-                    name: self.style.statistic(found) for name, found in features.items()
-                }
-        return self._style_targets[height, width]
-
-    def style_distance(self, features: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
-        """Σ w_l · distance over the style layers: a scalar."""
-        weighted = zip(self.config.style.layers, self.config.style.layer_weights, strict=True)
-        return _sum(
-            weight * self.style.distance(self.style.statistic(features[name]), targets[name])
-            for name, weight in weighted
-        )
-
-    def _scaled_painting(self, height: int, width: int) -> Tensor:
-        """The painting with the frame's area, times `style.scale` at each side."""
-        tall, wide = self.painting.shape[-2:]
-        factor = self.config.style.scale * (height * width / (tall * wide)) ** 0.5
-        return resize(self.painting, max(16, round(tall * factor)), max(16, round(wide * factor)))
 
     def _start(self, around: Neighbours) -> Tensor:
         if around.step.init == "content":

@@ -13,7 +13,7 @@ from pipeline import config, losses, optimize, shots
 from pipeline.errors import ConfigError
 from pipeline.keytypes import VGG_LAYERS, Named
 from pipeline.sections import RunConfig, marker, sections
-from pipeline.vgg import NAMES
+from pipeline.weights import NAMES
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from flow import estimators
-from pipeline import doctor, losses, machine, vgg
+from pipeline import doctor, losses, machine, weights
 from pipeline.cli import app
 from pipeline.sections import ShotsConfig
 from pipeline.shots import DETECTORS, Detector
@@ -69,7 +69,7 @@ def break_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def break_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"not weights")
-    monkeypatch.setattr(vgg, "oxford_file", lambda: tmp_path / "weights.bin")
+    monkeypatch.setattr(weights, "oxford_file", lambda: tmp_path / "weights.bin")
 
 
 def break_flow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,11 +8,25 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipeline", "pipeline.errors", "pipeline.keytypes", "flow", "flow.errors"} | {"flow.faults"},
-    {"pipeline.sections", "pipeline.lbfgs", "pipeline.winograd", "flow.atomic", "flow.files"},
+    {
+        "pipeline.sections",
+        "pipeline.lbfgs",
+        "pipeline.winograd",
+        "pipeline.weights",
+        "flow.atomic",
+        "flow.files",
+    },
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
-    {"pipeline.shots", "pipeline.media", "pipeline.scorer", "flow.occlusion"},
-    {"pipeline.schedule", "pipeline.metrics", "pipeline.sheets", "pipeline.variants", "flow.store"},
+    {"pipeline.shots", "pipeline.media", "pipeline.style", "flow.occlusion"},
+    {
+        "pipeline.schedule",
+        "pipeline.metrics",
+        "pipeline.scorer",
+        "pipeline.sheets",
+        "pipeline.variants",
+        "flow.store",
+    },
     {"pipeline.temporal"},
     {
         "pipeline.claims",

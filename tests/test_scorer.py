@@ -14,6 +14,7 @@ from pipeline.measure import measure_sequence
 from pipeline.scorer import Scorer
 from pipeline.sections import RunConfig
 from pipeline.stylize import Stylizer
+from pipeline.weights import load_weights
 
 CPU = torch.device("cpu")
 
@@ -26,7 +27,7 @@ def test_it_gives_the_stylizers_own_terms(published: bool) -> None:
     painting, frame, image = noise(40, 30, seed=1), noise(seed=2), noise(seed=3)
     scorer = Scorer(config, painting)
     options = ("float32", config.vgg.pooling, config.vgg.padding, CPU, "direct")
-    encoder = vgg.Vgg19(vgg.load_weights("oxford"), *options)
+    encoder = vgg.Vgg19(load_weights("oxford"), *options)
     unused = cast("Any", None)
     stylizer = Stylizer(config, encoder, painting, unused, unused, unused, CPU)
     terms = stylizer.objective(frame, [])(image)

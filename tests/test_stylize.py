@@ -15,7 +15,8 @@ from pipeline.optimize import Minimum, Point, minimize
 from pipeline.schedule import Source, Step
 from pipeline.sections import RunConfig
 from pipeline.stylize import Stylizer
-from pipeline.vgg import Vgg19, Weights, load_weights
+from pipeline.vgg import Vgg19
+from pipeline.weights import Weights, load_weights
 
 CPU = torch.device("cpu")
 HEIGHT, WIDTH = 32, 48
@@ -175,12 +176,12 @@ def test_the_size_is_read_once(make: Callable[..., Stylizer]) -> None:
 def test_the_paintings_statistics_are_computed_once_a_size(make: Callable[..., Stylizer]) -> None:
     stylizer = make()
     stylizer.paint(FIRST)
-    kept = dict(stylizer._style_targets)
+    kept = dict(stylizer.style._targets)
     assert set(kept) == {(16, 24), (HEIGHT, WIDTH)}
     stylizer.paint(LATER)
     stylizer.paint(Step(5, 0, "content"))
-    assert set(stylizer._style_targets) == set(kept)
-    assert all(stylizer._style_targets[size] is kept[size] for size in kept)
+    assert set(stylizer.style._targets) == set(kept)
+    assert all(stylizer.style._targets[size] is kept[size] for size in kept)
 
 
 def test_a_random_start_depends_on_seed_frame_and_pass_alone(

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from pipeline.errors import WeightsError
 from pipeline.losses import gram_loss, gram_matrix
-from pipeline.vgg import CONVOLUTIONS, MEAN, NAMES, Vgg19, Weights, load_weights
+from pipeline.vgg import Vgg19
+from pipeline.weights import CONVOLUTIONS, MEAN, NAMES, Weights, load_weights
 
 CPU = torch.device("cpu")
 STYLE_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.vgg import Vgg19, load_weights
+from pipeline.vgg import Vgg19
+from pipeline.weights import load_weights
 from pipeline.winograd import convolve, filters
 
 

@@ -24,6 +24,7 @@ from pipeline.sections import RunConfig
 from pipeline.shots import Shot
 from pipeline.stylize import Stylizer
 from pipeline.temporal import Neighbours
+from pipeline.weights import Weights, load_weights
 from scripts.benchmark.cases import ROOT
 
 # The keys that say how, not what; all of [optimizer] besides.
@@ -69,12 +70,14 @@ def network(
     weights: str, precision: str, pooling: str, padding: str, convolution: str
 ) -> vgg.Vgg19:
     """The encoder, once for all painters that want the same."""
-    return vgg.Vgg19(_weights(weights), precision, pooling, padding, CPU, convolution)
+    found = vgg.Vgg19(_weights(weights), precision, pooling, padding, CPU, convolution)
+    machine.give_back_memory()  # as a run does
+    return found
 
 
 @cache
-def _weights(source: str) -> vgg.Weights:
-    return vgg.load_weights(source)
+def _weights(source: str) -> Weights:
+    return load_weights(source)
 
 
 @cache

@@ -102,7 +102,7 @@ def _race(
     painter.held = scene.targets(frame)
     step = scene.step(config, frame)
     if step.needs:
-        painter.style_targets(*scene.frames[frame].shape[-2:])  # a run has them since its first
+        painter.style.targets(*scene.frames[frame].shape[-2:])  # a run has them since its first
     found: list[Minimum] = []
 
     def ours() -> float:

@@ -13,7 +13,7 @@ import torch
 from pipeline import vgg
 from pipeline.optimize import Evaluation
 from pipeline.plan import usual_iterations
-from pipeline.vgg import CHANNELS, NAMES
+from pipeline.weights import CHANNELS, NAMES
 from scripts.benchmark import sides
 from scripts.benchmark.cases import Size
 from scripts.benchmark.sides import Scene, precision, with_vgg

@@ -20,6 +20,7 @@ from pipeline.schedule import Source, Step, schedule
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
 from pipeline.stylize import Stylizer
+from pipeline.weights import load_weights
 from scripts.temporal import methods
 from scripts.temporal.methods import Method
 from scripts.temporal.sequences import Sequence, true_flows
@@ -131,7 +132,7 @@ class Painter:
         options = config.vgg
         key = options.model_dump_json()
         if key not in self._networks:
-            weights = vgg.load_weights(options.weights)
+            weights = load_weights(options.weights)
             how = (options.pooling, options.padding, CPU, options.convolution)
             self._networks[key] = vgg.Vgg19(weights, "float32", *how)
         return self._networks[key]

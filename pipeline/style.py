@@ -1,0 +1,58 @@
+"""The painting as the style loss sees it: its statistics, and how far features are from them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pipeline import losses
+from pipeline.config import pick
+from pipeline.images import resize
+from pipeline.losses import StyleLoss
+from pipeline.sections import StyleConfig
+from pipeline.vgg import Vgg19
+
+SMALLEST = 16  # pixels of a side: all five blocks of the network still see something
+
+Targets = dict[str, Tensor]  # a statistic by layer
+
+
+class Style:
+    """The painting's statistics, computed once for each size of frames.
+
+    Args:
+        options: the config's `[style]`.
+        painting: the style image `(1, 3, h, w)`.
+        network: the encoder, whose device is the painting's.
+
+    Raises:
+        ConfigError: a style loss that there is not.
+    """
+
+    def __init__(self, options: StyleConfig, painting: Tensor, network: Vgg19) -> None:
+        self.options = options
+        self.painting = painting
+        self.network = network
+        self.loss: StyleLoss = pick(losses.STYLE_LOSSES, options.loss, "style.loss")
+        self.weights = dict(zip(options.layers, options.layer_weights, strict=True))
+        self._targets: dict[tuple[int, int], Targets] = {}
+
+    @torch.no_grad()
+    def targets(self, height: int, width: int) -> Targets:
+        """The painting's statistics by layer, for frames of this size."""
+        if (height, width) not in self._targets:
+            walk = self.network.walk(self._scaled(height, width), self.weights)
+            found = {name: self.loss.statistic(features) for name, features in walk}
+            self._targets[height, width] = found
+        return self._targets[height, width]
+
+    def distance(self, name: str, features: Tensor, targets: Targets) -> Tensor:
+        """w_l · distance of one layer's features `(1, C, h, w)` from the painting: a scalar."""
+        return self.weights[name] * self.loss.distance(self.loss.statistic(features), targets[name])
+
+    def _scaled(self, height: int, width: int) -> Tensor:
+        """The painting with the frame's area, times `style.scale` at each side."""
+        tall, wide = self.painting.shape[-2:]
+        factor = self.options.scale * (height * width / (tall * wide)) ** 0.5
+        size = (max(SMALLEST, round(tall * factor)), max(SMALLEST, round(wide * factor)))
+        return resize(self.painting, *size)
