@@ -82,7 +82,7 @@ class StyleConfig(Section):
 
     path: AnyPath | None = None
     """The painting: any image file."""
-    weight: Weight = 200.0
+    weight: Weight = 100.0
     """β: weight of the style loss."""
     scale: float = Field(default=1.0, gt=0, le=16, allow_inf_nan=False)
     """The painting's size against the frame's, as a ratio of sides: larger, larger strokes."""
@@ -103,7 +103,7 @@ class StyleConfig(Section):
 class ContentConfig(Section):
     """How strongly the clip's own shapes are kept."""
 
-    weight: Weight = 5.0
+    weight: Weight = 2.5
     """α: weight of the content loss."""
     layers: Layers = ("relu4_2",)
     """The VGG-19 layers whose features are matched."""
@@ -112,7 +112,7 @@ class ContentConfig(Section):
 class TvConfig(Section):
     """Total variation: smooths single pixels."""
 
-    weight: Weight = 40000.0
+    weight: Weight = 20000.0
     """τ: weight of the total variation."""
     norm: Literal["l1", "l2"] = "l1"
     """"l1": mean absolute difference, spares edges; "l2": half the sum of squares (published)."""
@@ -121,11 +121,11 @@ class TvConfig(Section):
 class TemporalConfig(Section):
     """What holds the painting still from frame to frame."""
 
-    weight: Weight = 2000.0
+    weight: Weight = 750.0
     """γ: weight of the temporal consistency loss."""
-    offsets: Offsets = (1,)
+    offsets: Offsets = (1, 2, 4)
     """Which earlier frames each frame is held to: [1], or [1, 2, 4] for long-term consistency."""
-    targets: Literal["nearest", "mean"] = "nearest"
+    targets: Literal["nearest", "mean"] = "mean"
     """With several: to the "nearest" that saw a pixel (published), or to the "mean" of all."""
     loss: Literal["squared", "smooth_l1"] = "squared"
     """How the difference counts; "smooth_l1": beyond one level of 255 only linearly."""
@@ -188,13 +188,13 @@ class OptimizerConfig(Section):
 
     name: named("lbfgs", "adam") = "lbfgs"  # type: ignore[valid-type]
     """"lbfgs", "adam", or your own "module:function"."""
-    first_iterations: int = Field(default=100, ge=0)
+    first_iterations: int = Field(default=150, ge=0)
     """Iterations for the first frame of a shot, at each of its scales, at most."""
     coarsest: int = Field(default=128, ge=0)
     """First frames: paint coarse to fine, from halves whose short side is at least this; 0: no."""
-    iterations: int = Field(default=40, ge=0)
+    iterations: int = Field(default=60, ge=0)
     """Iterations for each other frame, at most: `tolerance` mostly stops them before."""
-    tolerance: Weight = 0.02
+    tolerance: Weight = 0.005
     """Stop when the whole loss changes by less than this share over `window` iterations; 0: no."""
     window: int = Field(default=8, ge=1)
     """Iterations over which `tolerance` looks."""

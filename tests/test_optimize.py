@@ -212,7 +212,7 @@ def test_the_default_rule_looks_at_eight_iterations_at_least() -> None:
         return optimizer
 
     options = OptimizerConfig()
-    slow = minimize(steps(0.001, level), bowl, START, 40, options)
+    slow = minimize(steps(0.0003, level), bowl, START, 40, options)
     assert (slow.iterations, slow.stopped) == (options.window, "converged") == (8, "converged")
     quick = minimize(steps(0.01, fast), bowl, START, 40, options)
     assert (quick.iterations, quick.stopped) == (40, "iterations")

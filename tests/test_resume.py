@@ -240,7 +240,7 @@ CHANGES = {
     "temporal.weight": "7.0",
     "flow.check": "published",
     "optimizer.iterations": "2",
-    "vgg.pooling": "max",
+    "vgg.pooling": "average",
     "run.seed": "3",
 }
 

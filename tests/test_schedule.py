@@ -9,7 +9,7 @@ def test_three_frames() -> None:
     assert single_pass(Shot(0, 0, 3), TemporalConfig()) == [
         Step(0, 0, "content", (), ()),
         Step(1, 0, "warped", (0,), (0,)),
-        Step(2, 0, "warped", (1,), (1,)),
+        Step(2, 0, "warped", (1,), (1, 0)),
     ]
 
 

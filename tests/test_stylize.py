@@ -132,7 +132,7 @@ def test_each_pixel_is_held_to_the_nearest_frame_that_saw_it_and_others_to_none(
         return usual(self, frame, targets)
 
     monkeypatch.setattr(Stylizer, "objective", spy)
-    make().paint(LATER)
+    make(temporal={"targets": "nearest"}).paint(LATER)
     half, most = WIDTH // 2, WIDTH * 3 // 4
     for target, frame, (left, right) in zip(
         held, (3, 2, 0), [(0, half), (half, most), (0, 0)], strict=True

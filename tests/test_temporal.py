@@ -71,7 +71,7 @@ def test_a_later_pass_starts_from_the_normalised_blend() -> None:
 
 
 def test_nearest_holds_each_pixel_once() -> None:
-    near, far = around(Step(4, 0, "warped", (3,), (3, 2))).targets()
+    near, far = around(Step(4, 0, "warped", (3,), (3, 2)), targets="nearest").targets()
     assert columns(near.image) == pytest.approx([0.3] * 3)
     assert columns(near.weight) == [1, 0, 0]
     assert columns(far.weight) == [0, 1, 0]

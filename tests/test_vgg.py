@@ -1,5 +1,6 @@
 """The encoder with the real weights."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,49 @@ def test_any_size(weights: Weights, size: tuple[int, int]) -> None:
         network = Vgg19(weights, "float32", "average", padding, CPU)
         deepest = network.features(image(*size), ["relu5_1"])["relu5_1"]
         assert deepest.shape[-2:] == tuple(-(-side // 16) for side in size)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_gradients_are_autograds(weights: Weights, padding: str, pooling: str) -> None:
+    """The lean ways back of convolutions and maxima, against layers that keep everything."""
+    gradients = []
+    plain = partial(plain_features, weights, pooling, padding)
+    for features in (Vgg19(weights, "float32", pooling, padding, CPU).features, plain):
+        picture = image(19, 22).requires_grad_()
+        found = features(picture, ["relu1_2", "relu2_1"])
+        loss = found["relu1_2"].square().mean() + found["relu2_1"].square().mean()
+        gradients += torch.autograd.grad(loss, picture)
+    assert float(gradients[0].abs().max()) > 1
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-3)
+
+
+def plain_features(
+    weights: Weights, pooling: str, padding: str, picture: Tensor, layers: list[str]
+) -> dict[str, Tensor]:
+    """The first layers by torch's own functions alone."""
+    x, found = picture * 255 - torch.tensor(MEAN).view(1, 3, 1, 1), {}
+    for block, number in ((1, 1), (1, 2), (2, 1)):
+        if number == 1 and block > 1:
+            pool = F.max_pool2d if pooling == "max" else F.avg_pool2d
+            x = pool(x, 2, ceil_mode=True)
+        x = F.pad(x, (1, 1, 1, 1), mode="constant" if padding == "zeros" else padding)
+        x = F.relu(F.conv2d(x, *weights[block, number]))
+        found[f"relu{block}_{number}"] = x
+    return {name: found[name] for name in layers}
+
+
+def test_a_walk_tells_each_layer_as_it_is_there(weights: Weights) -> None:
+    """So that a loss's gradient is taken where its layer is passed on the way back."""
+    network = Vgg19(weights, "float32", "max", "zeros", CPU)
+    told, picture = [], image(16, 16).requires_grad_()
+    total = torch.zeros(())
+    for name, features in network.walk(picture, ["relu2_1", "conv1_1", "relu1_2"]):
+        features.register_hook(lambda gradient, name=name: told.append(name))
+        told.append(name)
+        total = total + features.mean()
+    total.backward()
+    assert told == ["conv1_1", "relu1_2", "relu2_1", "relu2_1", "relu1_2", "conv1_1"]
 
 
 def test_replicated_borders_of_a_flat_image_are_flat(weights: Weights) -> None:

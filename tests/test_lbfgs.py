@@ -1,0 +1,53 @@
+"""The history of L-BFGS against the matrix that it stands for."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.lbfgs import History
+
+SIZE = 6
+
+
+def vectors(count: int, seed: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(SIZE, generator=generator, dtype=torch.float64) for _ in range(count)]
+
+
+def slow_direction(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor) -> Tensor:
+    """-H g, H built up as a matrix (Nocedal and Wright 2006, eq. 7.16 and 7.20)."""
+    step, change = pairs[-1]
+    inverse = torch.eye(SIZE, dtype=torch.float64) * (step.dot(change) / change.dot(change))
+    for step, change in pairs:
+        rho = 1 / step.dot(change)
+        turn = torch.eye(SIZE, dtype=torch.float64) - rho * torch.outer(change, step)
+        inverse = turn.T @ inverse @ turn + rho * torch.outer(step, step)
+    return -inverse @ gradient
+
+
+@pytest.mark.parametrize("length", [1, 3, 5])
+def test_direction_is_that_of_the_last_pairs(length: int) -> None:
+    """Also where the block has been written round, and after all was forgotten."""
+    history = History(length)
+    (gradient,) = vectors(1, seed=9)
+    for round_ in range(2):
+        pairs = []
+        for step, noise in zip(vectors(8, seed=round_), vectors(8, seed=5 + round_), strict=True):
+            change = step + 0.1 * noise
+            pairs.append((step, change))
+            history.add(step.clone(), change.clone())
+            direction, first = history.direction(gradient)
+            torch.testing.assert_close(direction, slow_direction(pairs[-length:], gradient))
+            assert first == 1.0
+        history.clear()
+        assert not history
+        assert torch.equal(
+            history.direction(gradient)[0], -gradient
+        )  # nothing is left of what was forgotten
+
+
+def test_steps_along_which_the_loss_bends_down_are_not_kept() -> None:
+    history = History(3)
+    (step,) = vectors(1, seed=0)
+    history.add(step, -step)
+    assert not history
