@@ -198,7 +198,7 @@ class OptimizerConfig(Section):
     """Stop when the whole loss changes by less than this share over `window` iterations; 0: no."""
     window: int = Field(default=8, ge=1)
     """Iterations over which `tolerance` looks."""
-    history: int = Field(default=20, ge=1)
+    history: int = Field(default=16, ge=1)
     """L-BFGS: how many past steps it remembers; each costs memory for two images."""
     bounded: bool = True
     """Keep every pixel in [0, 1] on the way; false: only clip the result, as was published."""
