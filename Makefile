@@ -23,8 +23,8 @@ setup: $(INSTALLED)  ## make .venv and install everything into it
 demo: setup  ## paint examples/city.mp4 with examples/cafe_terrace.jpg
 	$(BIN)/brushflow run configs/demo.toml
 
-test: setup  ## run all tests
-	$(BIN)/python -m pytest
+test: setup  ## run all tests, two at a time
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -23,8 +23,10 @@ from pipeline.stylize import Stylizer, coarser_sizes
 
 TRIAL_ITERATIONS = 4
 # Of `optimizer.iterations` that later frames take before `tolerance` stops them, on real clips with
-# the default rule: 8 (nothing moves) to 33 (a quarter disoccluded) of 40.
-USUAL_SHARE = 0.6
+# the default rule: 12 (little moves) to 54 (a quarter disoccluded) of 60; and of a first frame's:
+# 200 to 260 of 300.
+USUAL_SHARE = 0.5
+USUAL_FIRST_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def _stand_in(stylizer: Stylizer, iterations: int, folder: Path) -> Stylizer:
         "first_iterations": iterations,
         "coarsest": 0,
         "tolerance": 0.0,
+        "first_tolerance": 0.0,
     }
     config = stylizer.config
     optimizer = config.optimizer.model_copy(update=keys)
@@ -180,7 +183,8 @@ def estimate(
     options = config.optimizer
     coarser = coarser_sizes(height, width, options.coarsest)
     scales = 1 + sum(h * w / (height * width) for h, w in coarser)
-    first = (options.first_iterations + 1) * scales * calibration.evaluation + calibration.first
+    usual = options.first_iterations * (USUAL_FIRST_SHARE if options.first_tolerance else 1.0)
+    first = (usual + 1) * scales * calibration.evaluation + calibration.first
     later = (later_iterations + 1) * calibration.evaluation + calibration.later
     return sum(later if step.needs else first for step in todo)
 

@@ -113,7 +113,10 @@ class Stylizer:
         progress: Progress,
     ) -> Minimum:
         options = self.config.optimizer
-        iterations = options.iterations if later else options.first_iterations
+        iterations = options.iterations
+        if not later:
+            iterations = options.first_iterations
+            options = options.model_copy(update={"tolerance": options.first_tolerance})
         objective = self.objective(frame, held)
         return minimize(self.optimizer, objective, start, iterations, options, progress)
 

@@ -54,13 +54,12 @@ class Vgg19:
         self.pool: Callable[[Tensor], Tensor] = _max_pool if pooling == "max" else _average_pool
         self.replicate = padding == "replicate"
         self.mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
-        minimal = convolution == "winograd" or (
+        self.device = device
+        self.weights = weights
+        self.minimal = convolution == "winograd" or (
             convolution == "auto" and precision == "float32" and device.type == "cpu"
         )
-        self.layers = {
-            name: self._layer(kernel.to(device), bias.to(device), minimal)
-            for name, (kernel, bias) in weights.items()
-        }
+        self._layers: dict[tuple[int, int], Filters | winograd.Filters] = {}
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """The activations of the named layers, `(1, C, h, w)`, in the network's precision.
@@ -83,12 +82,12 @@ class Vgg19:
         x = image * 255 - self.mean
         x = x.to(self.dtype, memory_format=torch.channels_last)
         x = _scale_gradient(x, 1 / scale)
-        for (block, number), layer in self.layers.items():
+        for block, number in self.weights:
             if not wanted:
                 return  # nothing behind the last wanted layer is computed
             if number == 1 and block > 1:
                 x = self.pool(x)
-            x = self._convolve(x, layer)
+            x = self._convolve(x, self._layer(block, number))
             if before := (name := f"conv{block}_{number}") in wanted:
                 wanted.remove(name)
                 yield name, _scale_gradient(x, scale)
@@ -98,9 +97,16 @@ class Vgg19:
                 wanted.remove(name)
                 yield name, _scale_gradient(x, scale)
 
-    def _layer(self, kernel: Tensor, bias: Tensor, minimal: bool) -> Filters | winograd.Filters:
-        kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
-        if minimal and winograd.worth_it(kernel):
+    def _layer(self, block: int, number: int) -> Filters | winograd.Filters:
+        """A layer's filters, made when it is first walked: what lies behind it is never needed."""
+        if (block, number) not in self._layers:
+            kernel, bias = self.weights[block, number]
+            self._layers[block, number] = self._made(kernel, bias)
+        return self._layers[block, number]
+
+    def _made(self, kernel: Tensor, bias: Tensor) -> Filters | winograd.Filters:
+        kernel, bias = (part.to(self.device, self.dtype) for part in (kernel, bias))
+        if self.minimal and winograd.worth_it(kernel):
             return winograd.filters(kernel, bias)
         form = torch.channels_last
         turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=form)

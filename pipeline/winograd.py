@@ -172,9 +172,9 @@ def _tiles(side: int) -> int:
 
 def _transformed(kernel: Tensor) -> Tensor:
     """G g Gᵀ of a kernel `(O, I, 3, 3)`: `(36, I, O)`."""
-    matrix = torch.tensor(KERNEL, dtype=torch.float64, device=kernel.device)
-    found = torch.einsum("ai,ocij,bj->abco", matrix, kernel.double(), matrix)
-    return found.reshape(SIDE * SIDE, *found.shape[2:]).to(kernel.dtype).contiguous()
+    matrix = torch.tensor(KERNEL, dtype=kernel.dtype, device=kernel.device)
+    taps = kernel.permute(2, 3, 1, 0)  # (3, 3, I, O)
+    return (torch.kron(matrix, matrix) @ taps.flatten(0, 1).flatten(1)).view(-1, *taps.shape[2:])
 
 
 @cache

@@ -29,7 +29,16 @@ if not __package__:  # called as a file
 
 from pipeline import images, machine
 from pipeline.sections import FlowConfig, RunConfig
-from scripts.benchmark import growth, independent, memory, report, sides, versus, yardstick
+from scripts.benchmark import (
+    growth,
+    independent,
+    memory,
+    precision,
+    report,
+    sides,
+    versus,
+    yardstick,
+)
 from scripts.benchmark.baselines import baseline, common_ground
 from scripts.benchmark.cases import PAINTING, Size, Span, default_clips
 from scripts.benchmark.kept import FOLDER, Kept, Result
@@ -98,6 +107,14 @@ class Bench:
             found["seconds_per_megapixel"][str(size)] = took["seconds_per_megapixel"]
         return found
 
+    def precision(self) -> Figures:
+        """What low precision costs in loss, by clip and size."""
+        return {
+            f"{span.name}, {size}": precision.losses(span, size)
+            for size, spans in self.plan.precision.items()
+            for span in spans
+        }
+
     def pastiche(self) -> Figures:
         """The independent program, by size."""
         return {
@@ -144,6 +161,7 @@ class Bench:
             "evaluation": self.evaluation,
             "warped": lambda: {"warped_frame": self.versus(self.plan.warped, True)},
             "first": lambda: {"first_frame": self.versus(self.plan.first, False)},
+            "precision": lambda: {"precision": self.precision()},
             "pastiche": lambda: {"pastiche": self.pastiche()},
             "memory": lambda: {"peak_gb": memory.peaks(list(self.plan.memory), self.threads)},
             "growth": lambda: {"growth": growth.growth(usual, self.plan.growth, self.threads)},

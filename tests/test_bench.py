@@ -50,11 +50,12 @@ def scene() -> sides.Scene:
 def test_json_has_the_figures_of_every_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = Plan({TINY: (USUAL,)}, {TINY: (USUAL,)}, (), (TINY,), (TINY,), (), 0, 1)
+    once = {TINY: (USUAL,)}
+    plan = Plan(once, once, once, (), (TINY,), (TINY,), (), 0, 1)
     monkeypatch.setattr(bench, "whole", lambda clips: plan)
     monkeypatch.setattr(bench, "Yardstick", lambda precision: Yardstick(precision, 64))
     numbers = tmp_path / "bench.json"
-    parts = "evaluation,warped,first"
+    parts = "evaluation,warped,first,precision"
     bench.main(
         ["--json", str(numbers), "--cache", str(tmp_path), "--threads", "1", "--only", parts]
     )
@@ -70,6 +71,9 @@ def test_json_has_the_figures_of_every_part(
         assert one["frames"][0]["published"]["iterations"] == 2
     assert warped["ewarp_ratio"] > 0
     assert first["ewarp_ratio"] is None  # there is no frame before it
+    (low,) = found["precision"].values()
+    for ratios in (low["bfloat16"], low["float16"]):  # two iterations from the start
+        assert all(0.5 < ratio < 2 and ratio != 1 for ratio in ratios.values())
     told = capsys.readouterr().out
     assert "as fast as published" in told
     assert "TFLOP/s" in told

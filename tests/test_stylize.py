@@ -104,6 +104,17 @@ def test_a_later_frame_is_painted_at_its_size_alone(
     torch.testing.assert_close(start, picture(103), atol=1e-6, rtol=0)
 
 
+def test_first_frames_and_others_each_have_their_rule(make: Callable[..., Stylizer]) -> None:
+    rules = {"first_iterations": 6, "iterations": 6, "coarsest": 0, "window": 2}
+    loose, strict = {"first_tolerance": 1, "tolerance": 0}, {"first_tolerance": 0, "tolerance": 1}
+    for rule, first, later in ((loose, 2, 6), (strict, 6, 2)):
+        stylizer = make(optimizer={**rules, **rule})
+        assert (stylizer.paint(FIRST).iterations, stylizer.paint(LATER).iterations) == (
+            first,
+            later,
+        )
+
+
 def test_a_coarse_scale_that_stalls_is_told(
     make: Callable[..., Stylizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline import winograd
 from pipeline.errors import WeightsError
 from pipeline.losses import gram_loss, gram_matrix
 from pipeline.vgg import Vgg19
@@ -143,6 +144,21 @@ def test_a_walk_tells_each_layer_as_it_is_there(weights: Weights) -> None:
         total = total + features.mean()
     total.backward()
     assert told == ["conv1_1", "relu1_2", "relu2_1", "relu2_1", "relu1_2", "conv1_1"]
+
+
+def test_layers_behind_the_last_wanted_one_are_never_made(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Tensor] = []
+    transform = winograd.filters
+    monkeypatch.setattr(
+        winograd, "filters", lambda kernel, bias: made.append(kernel) or transform(kernel, bias)
+    )
+    network = Vgg19(weights, "float32", "max", "replicate", CPU, "winograd")
+    assert made == []
+    for _ in range(2):
+        network.features(image(16, 16), ["relu3_1"])
+    assert [tuple(kernel.shape[:2]) for kernel in made] == [(128, 64), (128, 128), (256, 128)]
 
 
 def test_replicated_borders_of_a_flat_image_are_flat(weights: Weights) -> None:

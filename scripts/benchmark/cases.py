@@ -13,6 +13,7 @@ from pipeline.sections import InputConfig
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 PAINTING = EXAMPLES / "cafe_terrace.jpg"
+SEVERAL = ("car-turn.mp4", "chaplin.mp4", "paragliding-launch.mp4")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,14 @@ def spans(clips: Path | None) -> tuple[Span, ...]:
         return (Span(car, 20, 1), Span(car, 68, 2))
     city = EXAMPLES / "city.mp4"
     return (Span(city, 10, 1), Span(city, 36, 2))
+
+
+def several(clips: Path | None) -> tuple[Span, ...]:
+    """Two frames each of three clips, or of three places of the example."""
+    real = [] if clips is None else [clips / name for name in SEVERAL]
+    if real and all(path.is_file() for path in real):
+        return tuple(Span(path, 20, 1) for path in real)
+    return tuple(Span(EXAMPLES / "city.mp4", first, 1) for first in (10, 26, 36))
 
 
 def default_clips() -> Path | None:

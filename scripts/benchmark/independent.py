@@ -152,13 +152,14 @@ def our_way(scene: Scene, bounded: bool, yardstick: Yardstick) -> Iterator[Mark]
     painter, judge = scene.painter(config), scene.painter(with_vgg(config, precision="float32"))
     frame = scene.frames[0]
     full = (frame.shape[-2], frame.shape[-1])
+    rule = options.model_copy(update={"tolerance": options.first_tolerance})
     measure = judge.objective(frame, [])
     yardstick()
     began, start, before = time.perf_counter(), frame, 0
     for size in coarser_sizes(*full, options.coarsest):
         small, start = images.resize(frame, *size), images.resize(start, *size)
         coarse = painter.objective(small, [])
-        found = minimize(painter.optimizer, coarse, start, options.first_iterations, options)
+        found = minimize(painter.optimizer, coarse, start, options.first_iterations, rule)
         start, before = found.image, before + found.iterations
     start = images.resize(start, *full)
     points = painter.optimizer(Evaluation(painter.objective(frame, [])), start, options)

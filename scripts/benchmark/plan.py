@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.benchmark.cases import Size, Span, spans
+from scripts.benchmark.cases import Size, Span, several, spans
 
-PARTS = ("evaluation", "warped", "first", "pastiche", "memory", "growth")
+PARTS = ("evaluation", "warped", "first", "precision", "pastiche", "memory", "growth")
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Plan:
     Attributes:
         warped: spans whose later frames are painted by both sides, by size.
         first: spans whose first frame is.
+        precision: spans whose first two frames are painted in low precision too, by size.
         stills: sizes at which `pastiche` paints the first frame.
         evaluation: sizes of single evaluations.
         megapixel: sizes of whole frames by the default.
@@ -27,6 +28,7 @@ class Plan:
 
     warped: dict[Size, tuple[Span, ...]]
     first: dict[Size, tuple[Span, ...]]
+    precision: dict[Size, tuple[Span, ...]]
     stills: tuple[Size, ...]
     evaluation: tuple[Size, ...]
     megapixel: tuple[Size, ...]
@@ -51,6 +53,7 @@ def whole(clips: Path | None) -> Plan:
     return Plan(
         warped={small: (usual, quick_motion), middle: (usual,)},
         first={small: (usual,), middle: (usual,)},
+        precision={Size(160, 90): several(clips)},
         stills=(Size(256, 144), Size(512, 288)),
         evaluation=(small, middle),
         megapixel=(small, middle, large),
@@ -68,6 +71,7 @@ def quick(clips: Path | None) -> Plan:
     return Plan(
         warped={tiny: (usual, hard)},
         first={tiny: (usual,)},
+        precision={Size(80, 45): (usual,)},
         stills=(Size(128, 80),),
         evaluation=(tiny, small),
         megapixel=(tiny, small),

