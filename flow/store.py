@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import re
+import threading
 import zlib
 from collections.abc import Callable
 from functools import cached_property
@@ -35,7 +36,8 @@ class FlowStore:
 
     What it returns is always what the file holds, so that a run that was stopped and started again
     sees the same numbers as one that was not. A damaged file is computed again. Tensors are on the
-    CPU, and the caller's own: nothing is cached in memory.
+    CPU, and the caller's own: nothing is cached in memory. Several threads may ask at once; one of
+    them computes at a time.
 
     Args:
         folder: where the files are kept; made when the first is written.
@@ -65,6 +67,7 @@ class FlowStore:
         self._check = check
         self._files = files
         self._missing_told = False
+        self._computing = threading.RLock()  # estimators keep buffers; a weight needs flows
         if files is not None:
             _require_files(files)
 
@@ -110,8 +113,9 @@ class FlowStore:
             path.parent.mkdir(parents=True, exist_ok=True)
         except FlowError as error:
             logger.warning("%s: %s: computed again", path, error)
-        data = encode()
-        write_atomic(path, data + _checksum(path.name, data))
+        with self._computing:
+            data = encode()
+            write_atomic(path, data + _checksum(path.name, data))
         return decode(data)
 
     def _whole(self, found: Tensor) -> Tensor:

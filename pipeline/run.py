@@ -6,12 +6,14 @@ import logging
 import sys
 import time
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from pipeline import images, media, preflight, stages
+from pipeline.ahead import FlowAhead, core_is_free
 from pipeline.assemble import assemble
 from pipeline.errors import ConfigError
 from pipeline.optimize import LossReport
@@ -144,15 +146,24 @@ class Run:
         if done:
             logger.info("going on: %d of %d frames are painted", done, len(steps))
         starts = {shot.start for shot in shots}
-        with tqdm(total=len(steps), initial=done, unit="frame", desc="paint", **self._look) as bar:
-            for step in steps:
+        beside = core_is_free(self.stylizer.device)
+        with (
+            tqdm(total=len(steps), initial=done, unit="frame", desc="paint", **self._look) as bar,
+            FlowAhead(self.stylizer.flows, beside) as ahead,
+        ):
+            for step, following in zip_longest(steps, steps[1:]):
                 if step.frame in starts:
                     self._forget_flow(shots, steps)  # another shot has ended
                 if not self.work.is_done(step):
+                    ahead.between(step, following if self._to_paint(following) else None)
                     record = self._paint_step(step)
                     outcome.painted += 1
                     self._report(record, outcome, done + outcome.painted, len(steps))
                     bar.update()
+
+    def _to_paint(self, step: Step | None) -> bool:
+        """Whether a step is still to be done, and that by painting."""
+        return step is not None and not (self.work.is_done(step) or self.work.repeats(step))
 
     def _forget_flow(self, shots: list[Shot], steps: list[Step]) -> None:
         """Remove the flow of finished shots, unless `run.keep` says otherwise."""

@@ -33,6 +33,7 @@ FLOORS = [
         "pipeline.guard",
         "pipeline.records",
         "pipeline.outcome",
+        "pipeline.ahead",
         "pipeline.stylize",
         "pipeline.excerpt",
         "pipeline.measure",
