@@ -46,11 +46,16 @@ class EstimatorOptions(Protocol):
 def dis(options: EstimatorOptions) -> Estimator:
     """Dense Inverse Search on grey frames (Kroeger et al. 2016), as OpenCV has it."""
     preset = options.preset
+    double = preset == "finest"
 
     def estimate(image_i: Tensor, image_j: Tensor) -> Tensor:
         padding = _padding(image_i, smallest=_DIS_SMALLEST, multiple=1)
-        method = _dis_method(preset)
-        flow = method.calc(_grey(image_i, padding), _grey(image_j, padding), np.empty(0))
+        grey_i, grey_j = (_grey(image, padding) for image in (image_i, image_j))
+        method = _dis_method("fine" if double else preset)
+        if double:
+            flow = _at_double_size(method, grey_i, grey_j)
+        else:
+            flow = method.calc(grey_i, grey_j, np.empty(0))
         found = torch.from_numpy(flow).permute(2, 0, 1)[None]  # (1, 2, H', W')
         return _crop(found, padding).contiguous()
 
@@ -58,7 +63,7 @@ def dis(options: EstimatorOptions) -> Estimator:
 
 
 def _dis_method(preset: str) -> cv2.DISOpticalFlow:
-    """OpenCV's own preset, or "fine": medium's patches down to the full size, and smoother.
+    """OpenCV's own preset, or "fine": medium's patches down to single pixels, and smoother.
 
     A fresh object each time, because it lowers its finest scale for small frames and keeps it so.
     """
@@ -71,6 +76,17 @@ def _dis_method(preset: str) -> cv2.DISOpticalFlow:
     method.setVariationalRefinementDelta(1.0)
     method.setVariationalRefinementGamma(5.0)
     return method
+
+
+def _at_double_size(method: cv2.DISOpticalFlow, *pair: np.ndarray) -> np.ndarray:
+    """Flow between frames that are enlarged first: patches of a quarter of the area, and finer
+    steps, at four times the work."""
+    height, width = pair[0].shape
+    large = (2 * width, 2 * height)
+    wide = [cv2.resize(grey, large, interpolation=cv2.INTER_CUBIC) for grey in pair]
+    flow = method.calc(*wide, np.empty(0))
+    small = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small / 2, np.float32)
 
 
 def raft_small(options: EstimatorOptions) -> Estimator:

@@ -33,7 +33,7 @@ from flow.files import decode_flo
 from flow.occlusion import CHECKS, Check, inconsistency
 from flow.warp import backward_warp, inside
 
-PRESETS = ("ultrafast", "fast", "medium", "fine")
+PRESETS = ("ultrafast", "fast", "medium", "fine", "finest")
 HARM = 8 / 255
 """A warp is harmful where it shows another colour than the true one by more than this (mean over
 the channels)."""
@@ -43,7 +43,7 @@ the channels)."""
 class Options:
     """What the estimators' factories read."""
 
-    preset: str = "fine"
+    preset: str = "finest"
     weights: Path | None = None
 
 

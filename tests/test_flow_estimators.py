@@ -18,7 +18,7 @@ from torchvision.models import optical_flow
 from flow.errors import FlowError
 from flow.estimators import ESTIMATORS, torchvision_layout
 
-PRESETS = ("ultrafast", "fast", "medium", "fine")
+PRESETS = ("ultrafast", "fast", "medium", "fine", "finest")
 RAFTS = ("raft_small", "raft_large")
 
 

@@ -82,7 +82,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "temporal.interpolation": ("bilinear", "bicubic"),
     "temporal.weight": (500.0, 1000.0, 2000.0, 4000.0),
     "flow.check": ("soft", "published"),
-    "flow.preset": ("medium", "fine"),
+    "flow.preset": ("medium", "fine", "finest"),
     "optimizer.iterations": (10, 20, 40, 100),
     "optimizer.tolerance": (0.0, 0.01),
     "optimizer.bounded": (True, False),
