@@ -83,8 +83,8 @@ def _at_double_size(method: cv2.DISOpticalFlow, *pair: np.ndarray) -> np.ndarray
     steps, at four times the work."""
     height, width = pair[0].shape
     large = (2 * width, 2 * height)
-    wide = [cv2.resize(grey, large, interpolation=cv2.INTER_CUBIC) for grey in pair]
-    flow = method.calc(*wide, np.empty(0))
+    wide_i, wide_j = (cv2.resize(grey, large, interpolation=cv2.INTER_CUBIC) for grey in pair)
+    flow = method.calc(wide_i, wide_j, np.empty(0))
     small = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(small / 2, np.float32)
 

@@ -41,7 +41,7 @@ def test_the_table_of_a_made_sequence(
     monkeypatch.setattr(sys, "argv", command)
     bench_flow.main()
     rows = {row["estimator"]: row for row in json.loads(numbers.read_text())}
-    assert list(rows) == ["dis ultrafast", "dis fast", "dis medium", "dis fine"]
+    assert list(rows) == ["dis ultrafast", "dis fast", "dis medium", "dis fine", "dis finest"]
     assert rows["dis fine"]["pair"] == "sintel_made 0007"
     assert rows["dis fine"]["epe"] < 0.5
     if occlusions:  # three columns of 64 moved out of the frame
