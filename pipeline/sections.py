@@ -158,7 +158,8 @@ class FlowConfig(Section):
     estimator: named("dis", "raft_small", "raft_large") = "dis"  # type: ignore[valid-type]
     """"dis" (no weights needed), "raft_small", "raft_large", or your own "module:function"."""
     preset: Literal["ultrafast", "fast", "medium", "fine", "finest"] = "finest"
-    """DIS: how much work it does; "fine" goes down to single pixels, "finest" to half ones."""
+    """DIS: how much work it does; "fine" goes down to single pixels, "finest" to half ones (in
+    frames of up to 640x480: beyond it is "fine")."""
     weights: AnyPath | None = Field(default=None, examples=["raft-small.pth"])
     """RAFT: its weights, in torchvision's or the original's layout; else torchvision's own."""
     files: Annotated[str, Field(pattern=r"%0?\d*d.*%0?\d*d"), PathKey()] | None = Field(

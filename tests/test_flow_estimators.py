@@ -83,6 +83,22 @@ def test_dis_finds_the_shift_of_a_texture(preset: str) -> None:
     assert error.mean() < 0.15
 
 
+def test_the_finest_preset_sees_small_things_and_is_fine_in_large_frames() -> None:
+    def patch_moves_by_two(preset: str, height: int, width: int) -> torch.Tensor:
+        before = texture(height, width)
+        after, patch = before.clone(), 1 - before[..., 40:50, 40:50]
+        before[..., 40:50, 40:50] = after[..., 40:50, 42:52] = patch
+        return ESTIMATORS["dis"](Options(preset=preset))(after, before)[:, 0]
+
+    errors = [
+        (patch_moves_by_two(preset, 90, 120)[:, 40:50, 42:52] + 2).abs().mean()
+        for preset in ("fine", "finest")
+    ]
+    assert errors[1] < 0.5 * errors[0]
+    large = [patch_moves_by_two(preset, 500, 640) for preset in ("fine", "finest")]
+    assert torch.equal(*large)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 9), (15, 64), (33, 200), (61, 35)])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_dis_takes_any_size(preset: str, size: tuple[int, int]) -> None:
