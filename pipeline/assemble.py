@@ -10,6 +10,7 @@ import torch
 
 from flow.estimators import ESTIMATORS
 from flow.occlusion import CHECKS
+from flow.still import settled
 from flow.store import FlowStore
 from pipeline import images, machine, vgg
 from pipeline.config import pick
@@ -70,5 +71,7 @@ def flow_store(
         ConfigError, FlowError: an estimator, a check or flow files that cannot be used.
     """
     estimator = pick(ESTIMATORS, config.flow.estimator, "flow.estimator")(config.flow)
+    if config.flow.still:
+        estimator = settled(estimator)
     check = pick(CHECKS, config.flow.check, "flow.check")
     return FlowStore(folder, load_frame, estimator, check, config.flow.files)

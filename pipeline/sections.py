@@ -166,6 +166,8 @@ class FlowConfig(Section):
         default=None, examples=["flow/%06d_%06d.flo"]
     )
     """Your own backward flow, i to j, .flo or KITTI .png; what is missing is estimated."""
+    still: bool = True
+    """Where the camera stands still, flow that explains no more than none counts as none."""
     check: named("soft", "published") = "soft"  # type: ignore[valid-type]
     """Where flow is trusted: "soft" (colour too), "published" (hard), or "module:function"."""
 

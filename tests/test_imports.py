@@ -18,7 +18,7 @@ FLOORS = [
     },
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
-    {"pipeline.shots", "pipeline.media", "pipeline.style", "flow.occlusion"},
+    {"pipeline.shots", "pipeline.media", "pipeline.style", "flow.occlusion"} | {"flow.still"},
     {
         "pipeline.schedule",
         "pipeline.metrics",

@@ -82,6 +82,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "temporal.interpolation": ("bilinear", "bicubic"),
     "temporal.weight": (500.0, 1000.0, 2000.0, 4000.0),
     "flow.check": ("soft", "published"),
+    "flow.still": (True, False),
     "flow.preset": ("medium", "fine", "finest"),
     "optimizer.iterations": (10, 20, 40, 100),
     "optimizer.tolerance": (0.0, 0.01),
@@ -113,6 +114,7 @@ YOUNGER: dict[str, Any] = {
     "temporal.blend": 0.5,
     "temporal.from_pass": 1,
     "optimizer.first_tolerance": 1e-4,
+    "flow.still": False,
 }
 
 

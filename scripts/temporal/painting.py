@@ -141,7 +141,9 @@ class Painter:
         if method.true_flow:
             return true_flows(self.sequence, self.side)
         options = config.flow
-        folder = self.folder / f"flow-{options.estimator}-{options.preset}-{options.check}"
+        still = "-still" if options.still else ""
+        name = f"flow-{options.estimator}-{options.preset}-{options.check}{still}"
+        folder = self.folder / name
         store: FlowStore = flow_store(config, self.images.__getitem__, folder)
         return store
 

@@ -1,0 +1,47 @@
+"""No flow where nothing moves: what an estimator makes of noise would blur a still picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flow.estimators import Estimator
+from flow.warp import backward_warp
+
+STANDS = 0.15  # pixels: the median flow up to which the camera is taken to stand still
+NEAR = 0.5  # pixels: longer flow is motion
+MARGIN = (0.5 / 255) ** 2  # squared colour difference: half a level is nothing to be seen
+RADIUS = 2  # pixels that are averaged over, so that noise explains nothing
+
+
+def settled(estimate: Estimator) -> Estimator:
+    """The same estimator, without flow where a still camera sees nothing move.
+
+    Where most of the frame moves by less than `STANDS`, flow below `NEAR` counts only if the other
+    frame warped by it comes closer than unwarped, by more than `MARGIN`. Painted frames of a still
+    shot are then carried on as they are: warped by a tenth of a pixel every time, strokes blur.
+    """
+
+    def settle(image_i: Tensor, image_j: Tensor) -> Tensor:
+        flow = estimate(image_i, image_j)
+        length = flow.square().sum(dim=1, keepdim=True).sqrt()  # (1, 1, H, W)
+        if float(length.median()) > STANDS:
+            return flow
+        now, before = _blurred(image_i), _blurred(image_j)
+        unmoved = _difference(now, before)
+        moved = _difference(now, backward_warp(before, flow.to(before.device)))
+        nothing = (length <= NEAR) & (unmoved <= moved + MARGIN).to(length.device)
+        return torch.where(nothing, torch.zeros_like(flow), flow)
+
+    return settle
+
+
+def _difference(image: Tensor, other: Tensor) -> Tensor:
+    """Squared difference, averaged over channels and a neighbourhood: (1, 1, H, W)."""
+    return _blurred((image - other).square().mean(dim=1, keepdim=True))
+
+
+def _blurred(image: Tensor) -> Tensor:
+    padded = F.pad(image, (RADIUS,) * 4, mode="replicate")
+    return F.avg_pool2d(padded, 2 * RADIUS + 1, stride=1)
