@@ -53,42 +53,42 @@ def dis(options: EstimatorOptions) -> Estimator:
     def estimate(image_i: Tensor, image_j: Tensor) -> Tensor:
         padding = _padding(image_i, smallest=_DIS_SMALLEST, multiple=1)
         grey_i, grey_j = (_grey(image, padding) for image in (image_i, image_j))
-        method = _dis_method("fine" if preset == "finest" else preset)
+        flow = _dis_method(preset).calc(grey_i, grey_j, np.empty(0))
         if preset == "finest" and grey_i.size <= _DOUBLED:
-            flow = _at_double_size(method, grey_i, grey_j)
-        else:
-            flow = method.calc(grey_i, grey_j, np.empty(0))
+            flow = (flow + _at_double_size(grey_i, grey_j)) / 2
         found = torch.from_numpy(flow).permute(2, 0, 1)[None]  # (1, 2, H', W')
         return _crop(found, padding).contiguous()
 
     return estimate
 
 
-def _dis_method(preset: str) -> cv2.DISOpticalFlow:
+def _dis_method(preset: str, smoothness: float = 30.0) -> cv2.DISOpticalFlow:
     """OpenCV's own preset, or "fine": medium's patches down to single pixels, and smoother.
 
     A fresh object each time, because it lowers its finest scale for small frames and keeps it so.
     """
-    if preset != "fine":
+    if preset in _DIS_PRESETS:
         return cv2.DISOpticalFlow.create(_DIS_PRESETS[preset])
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     method.setFinestScale(0)
     method.setVariationalRefinementIterations(10)
-    method.setVariationalRefinementAlpha(30.0)
+    method.setVariationalRefinementAlpha(smoothness)
     method.setVariationalRefinementDelta(1.0)
     method.setVariationalRefinementGamma(5.0)
     return method
 
 
-def _at_double_size(method: cv2.DISOpticalFlow, *pair: np.ndarray) -> np.ndarray:
-    """Flow between frames that are enlarged first: patches of a quarter of the area, and finer
-    steps, at four times the work."""
+def _at_double_size(*pair: np.ndarray) -> np.ndarray:
+    """Flow between frames that are enlarged first: patches of a quarter of the area, smaller steps.
+
+    It sees what is small, and trembles more with grain: the mean with "fine" has the better part of
+    both.
+    """
     height, width = pair[0].shape
     large = (2 * width, 2 * height)
     wide_i, wide_j = (cv2.resize(grey, large, interpolation=cv2.INTER_CUBIC) for grey in pair)
-    flow = method.calc(wide_i, wide_j, np.empty(0))
-    small = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small / 2, np.float32)
+    flow = _dis_method("fine", smoothness=60.0).calc(wide_i, wide_j, np.empty(0))
+    return cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) / 2
 
 
 def raft_small(options: EstimatorOptions) -> Estimator:

@@ -26,7 +26,7 @@ TRIAL_ITERATIONS = 4
 # the default rule: 12 (little moves) to 54 (a quarter disoccluded) of 60; and of a first frame's:
 # 270 to 330 of 400.
 USUAL_SHARE = 0.5
-USUAL_FIRST_SHARE = 0.75
+USUAL_FIRST_SHARE = 0.8
 
 
 @dataclass(frozen=True)

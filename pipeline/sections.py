@@ -191,9 +191,9 @@ class OptimizerConfig(Section):
 
     name: named("lbfgs", "adam") = "lbfgs"  # type: ignore[valid-type]
     """"lbfgs", "adam", or your own "module:function"."""
-    first_iterations: int = Field(default=400, ge=0)
+    first_iterations: int = Field(default=500, ge=0)
     """Iterations for the first frame of a shot, at each of its scales, at most."""
-    first_tolerance: Weight = 0.001
+    first_tolerance: Weight = 0.0005
     """`tolerance` for first frames: what they leave undone, the others would go on with."""
     coarsest: int = Field(default=128, ge=0)
     """First frames: paint coarse to fine, from halves whose short side is at least this; 0: no."""
