@@ -94,7 +94,7 @@ def test_the_finest_preset_sees_small_things_and_is_fine_in_large_frames() -> No
         (patch_moves_by_two(preset, 90, 120)[:, 40:50, 42:52] + 2).abs().mean()
         for preset in ("fine", "finest")
     ]
-    assert errors[1] < 0.5 * errors[0]
+    assert errors[1] < 0.8 * errors[0]
     large = [patch_moves_by_two(preset, 500, 640) for preset in ("fine", "finest")]
     assert torch.equal(*large)
 
