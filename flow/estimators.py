@@ -28,7 +28,7 @@ _DIS_PRESETS = {
 }
 _DIS_SMALLEST = 32  # below 16 OpenCV ends in an error or, worse, in a segmentation fault
 # "finest" enlarges frames of so many pixels and fewer: at widths of 160 and 320 that mostly takes a
-# tenth to a third off the error on MPI Sintel and Middlebury; from some 900 on it gains nothing.
+# tenth to a quarter off the error on MPI Sintel and Middlebury; from some 900 on it gains nothing.
 _DOUBLED = 640 * 480
 _RAFT_SMALLEST = 128  # four levels of correlation over features of an eighth of the size
 _RAFT_UPDATES = 20  # as in the original's demo; torchvision's own default is 12
