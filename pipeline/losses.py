@@ -23,14 +23,30 @@ class TemporalTarget(NamedTuple):
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference of features `(1, C, h, w)` (Gatys et al. 2016, eq. 1)."""
-    dtype = _sums(features)
-    return (features.to(dtype) - target.to(dtype)).square().mean()
+    found: Tensor = _MeanSquare.apply(features - target)
+    return found
+
+
+class _MeanSquare(torch.autograd.Function):
+    """The mean of squares, summed in float32 at least, in one pass each way."""
+
+    @staticmethod
+    def forward(ctx: Any, difference: Tensor) -> Tensor:
+        ctx.save_for_backward(difference)
+        norm: Tensor = torch.linalg.vector_norm(difference, dtype=_sums(difference))
+        return norm.square() / difference.numel()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (difference,), (gradient,) = ctx.saved_tensors, gradients
+        found: Tensor = difference * (gradient * 2 / difference.numel())  # a factor in float32
+        return found
 
 
 def gram_matrix(features: Tensor) -> Tensor:
     """G = F Fᵀ / (C·H·W) of features `(1, C, H, W)`: `(C, C)` (Gatys et al. 2016, eq. 3)."""
     gram: Tensor = _Gram.apply(features)
-    return gram / features.numel()
+    return gram
 
 
 class _Gram(torch.autograd.Function):
@@ -44,13 +60,14 @@ class _Gram(torch.autograd.Function):
         flat = flat.float() if flat.dtype == torch.float16 else flat  # sums leave its range
         ctx.save_for_backward(flat)
         ctx.shape = features.shape
-        return (flat.T @ flat).to(_sums(features))  # (C, C)
+        return (flat.T @ flat).to(_sums(features)) / features.numel()  # (C, C)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (flat,), (gradient,) = ctx.saved_tensors, gradients
         _, channels, height, width = ctx.shape
-        found: Tensor = flat @ (gradient + gradient.T).to(flat.dtype)  # (H·W, C)
+        both = (gradient + gradient.T) / ctx.shape.numel()
+        found: Tensor = flat @ both.to(flat.dtype)  # (H·W, C)
         return found.to(ctx.dtype).view(1, height, width, channels).permute(0, 3, 1, 2)
 
 

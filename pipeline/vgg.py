@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline import winograd
+from pipeline import direct, winograd
 from pipeline.weights import MEAN, Weights
-from pipeline.winograd import fold_border
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # float16: gradients, being of means, fade below its smallest numbers in large frames, and as a loss
 # converges; so many pixels more scale them up by 1.
 GRADIENT_PIXELS = 2048
-HALF_PEAK = torch.finfo(torch.float16).max / 8  # room for sums of borders and of losses
-
-
-class Filters(NamedTuple):
-    """A layer's kernel as it is convolved with directly, forward and backward."""
-
-    forward: Tensor  # (O, I, 3, 3)
-    backward: Tensor  # (I, O, 3, 3)
-    bias: Tensor  # (O,)
 
 
 class Vgg19:
@@ -59,7 +49,7 @@ class Vgg19:
         self.minimal = convolution == "winograd" or (
             convolution == "auto" and precision == "float32" and device.type == "cpu"
         )
-        self._layers: dict[tuple[int, int], Filters | winograd.Filters] = {}
+        self._layers: dict[tuple[int, int], direct.Filters | winograd.Filters] = {}
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """The activations of the named layers, `(1, C, h, w)`, in the network's precision.
@@ -87,59 +77,38 @@ class Vgg19:
                 return  # nothing behind the last wanted layer is computed
             if number == 1 and block > 1:
                 x = self.pool(x)
-            x = self._convolve(x, self._layer(block, number))
-            if before := (name := f"conv{block}_{number}") in wanted:
+            layer = self._layer(block, number)
+            if (name := f"conv{block}_{number}") in wanted:
                 wanted.remove(name)
+                x = self._convolve(x, layer, rectified=False)
                 yield name, _scale_gradient(x, scale)
-            # In place only where no caller holds the convolution's own output.
-            x = F.relu(x, inplace=not before)
+                x = F.relu(x)
+            else:
+                x = self._convolve(x, layer, rectified=True)
             if (name := f"relu{block}_{number}") in wanted:
                 wanted.remove(name)
                 yield name, _scale_gradient(x, scale)
 
-    def _layer(self, block: int, number: int) -> Filters | winograd.Filters:
+    def _layer(self, block: int, number: int) -> direct.Filters | winograd.Filters:
         """A layer's filters, made when it is first walked: what lies behind it is never needed."""
         if (block, number) not in self._layers:
             kernel, bias = self.weights[block, number]
             self._layers[block, number] = self._made(kernel, bias)
         return self._layers[block, number]
 
-    def _made(self, kernel: Tensor, bias: Tensor) -> Filters | winograd.Filters:
+    def _made(self, kernel: Tensor, bias: Tensor) -> direct.Filters | winograd.Filters:
         kernel, bias = (part.to(self.device, self.dtype) for part in (kernel, bias))
         if self.minimal and winograd.worth_it(kernel):
             return winograd.filters(kernel, bias)
-        form = torch.channels_last
-        turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=form)
-        return Filters(kernel.contiguous(memory_format=form), turned, bias)
+        return direct.filters(kernel, bias)
 
-    def _convolve(self, x: Tensor, layer: Filters | winograd.Filters) -> Tensor:
-        if isinstance(layer, winograd.Filters):
-            return winograd.convolve(x, layer, self.replicate)
-        found: Tensor = _Direct.apply(x, layer, self.replicate)
-        return found
-
-
-class _Direct(torch.autograd.Function):
-    """A convolution whose kernel is frozen: unlike autograd's own it keeps no (padded) input.
-
-    Backwards it is a convolution with the turned kernel, which takes one copy less than
-    `conv2d_input` and up to a quarter less time.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: Filters, replicate: bool) -> Tensor:
-        ctx.layer, ctx.replicate = layer, replicate
-        if replicate:
-            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), layer.forward, layer.bias)
-        return F.conv2d(x, layer.forward, layer.bias, padding=1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        padding = 2 if ctx.replicate else 1
-        found = F.conv2d(gradients[0], ctx.layer.backward, padding=padding)
-        if found.dtype == torch.float16:  # a huge loss leaves its range: then the largest do
-            found.clamp_(-HALF_PEAK, HALF_PEAK)
-        return (fold_border(found) if ctx.replicate else found), None, None
+    def _convolve(
+        self, x: Tensor, layer: direct.Filters | winograd.Filters, rectified: bool
+    ) -> Tensor:
+        if isinstance(layer, direct.Filters):
+            return direct.convolve(x, layer, self.replicate, rectified)
+        found = winograd.convolve(x, layer, self.replicate)
+        return F.relu(found, inplace=True) if rectified else found
 
 
 def _average_pool(x: Tensor) -> Tensor:
@@ -181,7 +150,7 @@ class _ScaleGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
         ctx.factor = factor
-        return x.view_as(x)
+        return x.detach()  # the same memory, which `view_as` would show in another format
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from pipeline.borders import fold_border
+
 SIDE, TILE = 6, 4  # of what a tile reads, and of what it gives
 # Their matrices of section 4.1 and 4.2: Bᵀ, G, Aᵀ.
 INPUT = (
@@ -90,18 +92,6 @@ class _Convolution(torch.autograd.Function):
         size = (height + 2, width + 2)
         found = _tiled(_padded(gradient, 2, False), turned, None, size)  # (1, I, H + 2, W + 2)
         return fold_border(found), None, None
-
-
-def fold_border(gradient: Tensor) -> Tensor:
-    """What repeating the border forwards means backwards: `(1, C, H + 2, W + 2)` to `(1, C, H, W)`.
-
-    Changes what it is given.
-    """
-    gradient[:, :, 1] += gradient[:, :, 0]
-    gradient[:, :, -2] += gradient[:, :, -1]
-    gradient[..., 1] += gradient[..., 0]
-    gradient[..., -2] += gradient[..., -1]
-    return gradient[:, :, 1:-1, 1:-1]
 
 
 def _padded(x: Tensor, width: int, replicate: bool) -> Tensor:

@@ -78,6 +78,12 @@ def parser() -> argparse.ArgumentParser:
     add("--cache", type=Path, default=Path(".cache/bench_temporal"), help="where frames are kept")
     add("--raft", type=Path, help="RAFT-small's weights, of --media by default; else DIS judges")
     add("--threads", type=int, default=1)
+    add(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the network while painting; float32 judges all the same",
+    )
     add("--json", type=Path, help="file for the numbers")
     return found
 
@@ -116,7 +122,7 @@ def wanted_methods(options: argparse.Namespace, sequence: Sequence) -> list[Meth
 
 def run(sequence: Sequence, options: argparse.Namespace) -> dict[str, Any]:
     """All rows of a sequence; one that this version cannot paint is told of and left out."""
-    painter = Painter(sequence, options.side, options.cache, tell)
+    painter = Painter(sequence, options.side, options.cache, tell, options.precision)
     rows: dict[str, Any] = {}
     judge = None
     for method in wanted_methods(options, sequence):

@@ -7,10 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"pipeline", "pipeline.errors", "pipeline.keytypes", "flow", "flow.errors"} | {"flow.faults"},
+    {"pipeline", "pipeline.errors", "pipeline.keytypes", "pipeline.borders"}
+    | {"flow", "flow.errors", "flow.faults"},
     {
         "pipeline.sections",
         "pipeline.lbfgs",
+        "pipeline.direct",
         "pipeline.winograd",
         "pipeline.weights",
         "flow.atomic",

@@ -2,8 +2,8 @@
 
 Every method minimises the content, style and total variation terms of `configs/ruder2016.toml`,
 through its network (max pooling, zero padding, float32). What differs is [temporal], [flow] and,
-for our own rows, [optimizer]. All rows compute with Winograd's convolution, which equals the direct
-one to 1e-5 and takes half the time.
+for our own rows, [optimizer]. All rows compute in one precision; in float32 with Winograd's
+convolution, which equals the direct one to 1e-5 and takes half the time.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ YOUNGER: dict[str, Any] = {
 }
 
 
-def resolve(method: Method) -> RunConfig:
-    """The whole config of a method.
+def resolve(method: Method, precision: str = "float32") -> RunConfig:
+    """The whole config of a method, its network in a precision.
 
     Raises:
         ConfigError: an override that this version does not know.
@@ -132,8 +132,9 @@ def resolve(method: Method) -> RunConfig:
         overrides += [(key, ours[key]) for key in ours if key.partition(".")[0] in kept]
         if not method.own_first:
             overrides += [(key, published[key]) for key in FIRST]
-    overrides += [*method.overrides, ("vgg.convolution", "winograd"), ("run.threads", 1)]
-    return load_config(PUBLISHED, overrides)
+    way = "winograd" if precision == "float32" else "direct"
+    network = [("vgg.precision", precision), ("vgg.convolution", way)]
+    return load_config(PUBLISHED, [*overrides, *method.overrides, *network, ("run.threads", 1)])
 
 
 def flat(config: RunConfig) -> dict[str, Any]:

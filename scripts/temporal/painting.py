@@ -49,11 +49,15 @@ class Painter:
         side: the longer side of the frames.
         cache: the folder of all sequences.
         tell: is told of each frame that is painted.
+        precision: of the network, for all methods.
     """
 
-    def __init__(self, sequence: Sequence, side: int, cache: Path, tell: Told) -> None:
+    def __init__(
+        self, sequence: Sequence, side: int, cache: Path, tell: Told, precision: str = "float32"
+    ) -> None:
         self.sequence = sequence
         self.side = side
+        self.precision = precision
         self.folder = cache / sequence.key(side)
         self.images = [images.to_tensor(pixels) for pixels in sequence.sized(side)]
         self.painting = images.read_painting(sequence.style)
@@ -62,7 +66,7 @@ class Painter:
 
     def paint(self, method: Method) -> Painted:
         """All frames by a method, as its last pass leaves them; what is kept is not repeated."""
-        config = methods.resolve(method)
+        config = methods.resolve(method, self.precision)
         steps = schedule([Shot(0, 0, len(self.images))], config.temporal)
         source = "truth" if method.true_flow else "estimated"
         work = self.folder / methods.identity(config, source)
@@ -92,7 +96,7 @@ class Painter:
 
     def _first(self) -> tuple[bytes, dict[str, Any]]:
         """The first frame as published: from noise, 2000 iterations or until its rule stops it."""
-        config = methods.resolve(Method("ruder2016"))
+        config = methods.resolve(Method("ruder2016"), self.precision)
         path = self.folder / f"first-{methods.identity(methods.first_frames(config))}.png"
         if not path.is_file():
             stylizer = self._stylizer(config, self.folder, None)
@@ -133,8 +137,8 @@ class Painter:
         key = options.model_dump_json()
         if key not in self._networks:
             weights = load_weights(options.weights)
-            how = (options.pooling, options.padding, CPU, options.convolution)
-            self._networks[key] = vgg.Vgg19(weights, "float32", *how)
+            how = (options.precision, options.pooling, options.padding, CPU, options.convolution)
+            self._networks[key] = vgg.Vgg19(weights, *how)
         return self._networks[key]
 
     def _flows(self, config: RunConfig, method: Method) -> Flows:
