@@ -71,23 +71,27 @@ class Vgg19:
         scale = 2.0 ** round(math.log2(image[0, 0].numel() / GRADIENT_PIXELS)) if half else 1.0
         x = image * 255 - self.mean
         x = x.to(self.dtype, memory_format=torch.channels_last)
-        x = _scale_gradient(x, 1 / scale)
+        x, late = _scale_gradient(x, 1 / scale), False
         for block, number in self.weights:
             if not wanted:
                 return  # nothing behind the last wanted layer is computed
             if number == 1 and block > 1:
                 x = self.pool(x)
-            layer = self._layer(block, number)
-            if (name := f"conv{block}_{number}") in wanted:
-                wanted.remove(name)
-                x = self._convolve(x, layer, rectified=False)
-                yield name, _scale_gradient(x, scale)
-                x = F.relu(x)
-            else:
-                x = self._convolve(x, layer, rectified=True)
-            if (name := f"relu{block}_{number}") in wanted:
-                wanted.remove(name)
-                yield name, _scale_gradient(x, scale)
+                x = F.relu(x, inplace=True) if late else x
+            layer, relu, conv = self._layer(block, number), *_names(block, number)
+            late = relu not in wanted and self._pooled_next(block, number)
+            x = self._convolve(x, layer, rectified=not late and conv not in wanted)
+            if conv in wanted:
+                wanted.remove(conv)
+                yield conv, _scale_gradient(x, scale)
+                x = x if late else F.relu(x)
+            if relu in wanted:
+                wanted.remove(relu)
+                yield relu, _scale_gradient(x, scale)
+
+    def _pooled_next(self, block: int, number: int) -> bool:
+        """Whether maxima follow: there the rectifier does as well, on a quarter of the values."""
+        return self.pool is _max_pool and (block, number + 1) not in self.weights
 
     def _layer(self, block: int, number: int) -> direct.Filters | winograd.Filters:
         """A layer's filters, made when it is first walked: what lies behind it is never needed."""
@@ -109,6 +113,11 @@ class Vgg19:
             return direct.convolve(x, layer, self.replicate, rectified)
         found = winograd.convolve(x, layer, self.replicate)
         return F.relu(found, inplace=True) if rectified else found
+
+
+def _names(block: int, number: int) -> tuple[str, str]:
+    """Of a layer, with its rectifier and before it."""
+    return f"relu{block}_{number}", f"conv{block}_{number}"
 
 
 def _average_pool(x: Tensor) -> Tensor:
