@@ -53,9 +53,15 @@ class Minimum:
 
 @dataclass
 class Evaluation:
-    """Losses and their gradient at an image."""
+    """Losses and their gradient at an image.
+
+    Attributes:
+        objective: the loss, term by term.
+        noise: by which share of itself a loss may be off, computed in the network's precision.
+    """
 
     objective: Objective
+    noise: float = 0.0
 
     def __call__(self, image: Tensor) -> tuple[LossReport, Tensor]:
         """The losses at an image and the gradient `(3·H·W,)` of their sum.
@@ -84,6 +90,7 @@ def minimize(
     iterations: int,
     options: OptimizerConfig,
     progress: Callable[[int, LossReport], None] = lambda iteration, report: None,
+    noise: float = 0.0,
 ) -> Minimum:
     """Run an optimiser for at most `iterations`, watching the whole loss, and keep the best point.
 
@@ -92,7 +99,7 @@ def minimize(
     Raises:
         OptimizationError: the loss or its gradient is NaN or infinite.
     """
-    points = optimizer(Evaluation(objective), start.clone(), options)
+    points = optimizer(Evaluation(objective, noise), start.clone(), options)
     first = best = next(points)
     _require(math.isfinite(first.report.total), "the loss", first.report)
     totals = [first.report.total]
@@ -168,10 +175,13 @@ def _backtrack(
     """The first point on the way that is low enough, its losses and gradient, or why none is.
 
     "converged" is a way that promised no decrease that float32 can show: by its slope over the
-    first step, or by the parabola through that step.
+    first step, or by the parabola through that step. A rise within the evaluation's noise is taken
+    for none (as Shi, Xie, Byrd and Nocedal 2022 relax the condition): else low precision would end
+    the descent.
     """
     image, report, total = along.image, along.report, along.report.total
     least, promised = RESOLUTION * abs(total), math.inf
+    noise = evaluate.noise * abs(total)
     for trial in range(BACKTRACKS):
         moved = _bounded(image + step * along.direction.view_as(image), along.options)
         predicted = float(along.gradient.dot((moved - image).view(-1)))
@@ -181,7 +191,7 @@ def _backtrack(
             step *= 0.5
             continue
         report, gradient = evaluate(moved)
-        if report.total <= total + ARMIJO * predicted:
+        if report.total <= total + ARMIJO * predicted + noise:
             return moved, report, gradient
         # The minimum of the parabola through both values and the slope, kept within [0.1, 0.5].
         curve = 2 * (report.total - total - predicted)

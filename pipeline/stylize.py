@@ -118,7 +118,8 @@ class Stylizer:
             iterations = options.first_iterations
             options = options.model_copy(update={"tolerance": options.first_tolerance})
         objective = self.objective(frame, held)
-        return minimize(self.optimizer, objective, start, iterations, options, progress)
+        noise = self.network.noise
+        return minimize(self.optimizer, objective, start, iterations, options, progress, noise)
 
     def objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
         """The loss of Ruder et al. 2016, eq. 9, with total variation, term by term.

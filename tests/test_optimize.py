@@ -216,3 +216,22 @@ def test_the_default_rule_looks_at_eight_iterations_at_least() -> None:
     assert (slow.iterations, slow.stopped) == (options.window, "converged") == (8, "converged")
     quick = minimize(steps(0.01, fast), bowl, START, 40, options)
     assert (quick.iterations, quick.stopped) == (40, "iterations")
+
+
+def test_a_loss_that_is_off_by_its_noise_still_goes_down() -> None:
+    """As in low precision: a search that takes noise for a rise gives up on the way."""
+
+    def rough(image: Tensor) -> dict[str, Tensor]:
+        exact = 1 + bowl(image)["bowl"]
+        with torch.no_grad():
+            off = 1e-3 * exact * torch.sin(1e6 * image.double().sum()).float()
+        return {"rough": exact + off}
+
+    options = OptimizerConfig(tolerance=0.0)
+    stuck, free = (
+        minimize(lbfgs, rough, START, 150, options, lambda _, report: None, noise)
+        for noise in (0.0, 2e-3)
+    )
+    assert stuck.stopped == "stalled"
+    left = [float(bowl(found.image)["bowl"]) for found in (stuck, free)]
+    assert left[1] < 0.3 * left[0]

@@ -154,15 +154,17 @@ def our_way(scene: Scene, bounded: bool, yardstick: Yardstick) -> Iterator[Mark]
     full = (frame.shape[-2], frame.shape[-1])
     rule = options.model_copy(update={"tolerance": options.first_tolerance})
     measure = judge.objective(frame, [])
+    noise = painter.network.noise
     yardstick()
     began, start, before = time.perf_counter(), frame, 0
     for size in coarser_sizes(*full, options.coarsest):
         small, start = images.resize(frame, *size), images.resize(start, *size)
         coarse = painter.objective(small, [])
-        found = minimize(painter.optimizer, coarse, start, options.first_iterations, rule)
+        most = options.first_iterations
+        found = minimize(painter.optimizer, coarse, start, most, rule, noise=noise)
         start, before = found.image, before + found.iterations
     start = images.resize(start, *full)
-    points = painter.optimizer(Evaluation(painter.objective(frame, [])), start, options)
+    points = painter.optimizer(Evaluation(painter.objective(frame, []), noise), start, options)
     seconds = 0.0
     for iteration, point in enumerate(islice(points, MOST + 1), before):
         seconds += time.perf_counter() - began
