@@ -10,8 +10,8 @@ def fold_border(gradient: Tensor) -> Tensor:
 
     Changes what it is given.
     """
-    gradient[:, :, 1] += gradient[:, :, 0]
-    gradient[:, :, -2] += gradient[:, :, -1]
-    gradient[..., 1] += gradient[..., 0]
-    gradient[..., -2] += gradient[..., -1]
+    gradient[:, :, 1].add_(gradient[:, :, 0])  # by `+=` a slice is copied onto itself too
+    gradient[:, :, -2].add_(gradient[:, :, -1])
+    gradient[..., 1].add_(gradient[..., 0])
+    gradient[..., -2].add_(gradient[..., -1])
     return gradient[:, :, 1:-1, 1:-1]
