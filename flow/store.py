@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,10 +26,21 @@ from flow.files import (
     read_flow,
 )
 from flow.occlusion import Check
+from flow.warp import resized
 
 logger = logging.getLogger("brushflow")
 
 _KEPT = re.compile(r"(\d{6,})_(\d{6,})\.(flo|weight\.png)")
+
+
+class Larger(NamedTuple):
+    """The clip's frames larger than those that flow is for, and what estimates flow between them.
+
+    `load_frame` answers None where there are none.
+    """
+
+    load_frame: Callable[[int], Tensor | None]
+    estimator: Estimator
 
 
 class FlowStore:
@@ -48,6 +60,8 @@ class FlowStore:
             j, counted from 0; .flo or KITTI .png). They are taken instead of the estimator's.
             Whatever pair or pixel they leave out is estimated: so is the reverse flow that a
             weight needs, where only one direction is given.
+        larger: the same frames with more to see, where there are any: flow is then estimated
+            between those, and brought to the size of the others.
 
     Raises:
         FlowError: a pattern without two numbers, or one that no file fits.
@@ -60,16 +74,23 @@ class FlowStore:
         estimator: Estimator,
         check: Check,
         files: str | None = None,
+        larger: Larger | None = None,
     ) -> None:
         self._folder = folder
         self._load_frame = load_frame
         self._estimator = estimator
         self._check = check
         self._files = files
+        self._larger = larger
         self._missing_told = False
         self._computing = threading.RLock()  # estimators keep buffers; a weight needs flows
         if files is not None:
             _require_files(files)
+
+    def kept_in(self, folder: Path) -> FlowStore:
+        """The same flow and weights, kept in another folder."""
+        parts = (self._load_frame, self._estimator, self._check, self._files, self._larger)
+        return FlowStore(folder, *parts)
 
     def flow(self, i: int, j: int) -> Tensor:
         """Backward flow: where each pixel of frame i came from in frame j.
@@ -135,13 +156,23 @@ class FlowStore:
         return estimated if given is None else torch.where(given.isfinite(), given, estimated)
 
     def _estimate(self, i: int, j: int) -> Tensor:
-        flow = self._estimator(self._load_frame(i), self._load_frame(j)).detach().cpu().float()
-        if flow.shape != (1, 2, *self._size) or not flow.isfinite().all():
+        estimator, image_i, image_j = self._seen(i, j)
+        flow = estimator(image_i, image_j).detach().cpu().float()
+        height, width = image_i.shape[-2:]
+        if flow.shape != (1, 2, height, width) or not flow.isfinite().all():
             raise FlowError(
                 f"flow.estimator: for frames {i} and {j} it gave {tuple(flow.shape)}; wanted are "
-                f"finite numbers of shape (1, 2, {self._size[0]}, {self._size[1]})"
+                f"finite numbers of shape (1, 2, {height}, {width})"
             )
-        return flow
+        return flow if (height, width) == self._size else resized(flow, *self._size)
+
+    def _seen(self, i: int, j: int) -> tuple[Estimator, Tensor, Tensor]:
+        """What flow is estimated by, and between which images."""
+        if self._larger is not None:
+            image_i, image_j = self._larger.load_frame(i), self._larger.load_frame(j)
+            if image_i is not None and image_j is not None:
+                return self._larger.estimator, image_i, image_j
+        return self._estimator, self._load_frame(i), self._load_frame(j)
 
     def _given(self, i: int, j: int) -> Tensor | None:
         """The user's own flow, NaN where it is not known; None where there is no file."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 Mode = Literal["bilinear", "bicubic"]
 
@@ -56,6 +57,16 @@ def origins(flow: Tensor) -> tuple[Tensor, Tensor]:
     columns = torch.arange(width, dtype=flow.dtype, device=flow.device)  # (W,)
     rows = torch.arange(height, dtype=flow.dtype, device=flow.device)  # (H,)
     return columns + flow[:, 0], rows[:, None] + flow[:, 1]
+
+
+def resized(flow: Tensor, height: int, width: int) -> Tensor:
+    """The flow between larger frames, brought to a size: means over areas, in the new pixels.
+
+    Shapes: (B, 2, H, W) -> (B, 2, height, width).
+    """
+    scale = torch.tensor([width / flow.shape[-1], height / flow.shape[-2]]).view(1, 2, 1, 1)
+    found = F.interpolate(flow, (height, width), mode="area")
+    return found * scale.to(flow)
 
 
 def inside(flow: Tensor) -> Tensor:

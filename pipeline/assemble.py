@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from flow.estimators import ESTIMATORS
+from flow.estimators import ESTIMATORS, Estimator
 from flow.occlusion import CHECKS
 from flow.still import settled
-from flow.store import FlowStore
+from flow.store import FlowStore, Larger
 from pipeline import images, machine, vgg
 from pipeline.config import pick
 from pipeline.schedule import Source
-from pipeline.sections import RunConfig
+from pipeline.sections import FlowConfig, RunConfig
 from pipeline.stylize import Stylizer
 from pipeline.weights import load_weights
 from pipeline.workdir import WorkDir
@@ -58,20 +58,39 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
     def load_painted(source: Source) -> torch.Tensor:
         return images.read_image(work.painted(source))
 
-    store = flow_store(config, load_frame, work.flow)
+    def load_larger(number: int) -> torch.Tensor | None:
+        return images.read_image(work.detail.path(number)) if work.detail.complete else None
+
+    store = flow_store(config, load_frame, work.flow, load_larger)
     return Stylizer(config, network, painting, load_frame, load_painted, store, device)
 
 
 def flow_store(
-    config: RunConfig, load_frame: Callable[[int], torch.Tensor], folder: Path
+    config: RunConfig,
+    load_frame: Callable[[int], torch.Tensor],
+    folder: Path,
+    load_larger: Callable[[int], torch.Tensor | None] | None = None,
 ) -> FlowStore:
     """Flow and weights as the config's `[flow]` says, kept in a folder.
+
+    Args:
+        config: the run's config.
+        load_frame: the frames that flow is for.
+        folder: where it is kept.
+        load_larger: the same frames larger, for the estimator; None of those that there are not.
 
     Raises:
         ConfigError, FlowError: an estimator, a check or flow files that cannot be used.
     """
-    estimator = pick(ESTIMATORS, config.flow.estimator, "flow.estimator")(config.flow)
-    if config.flow.still:
-        estimator = settled(estimator)
-    check = pick(CHECKS, config.flow.check, "flow.check")
-    return FlowStore(folder, load_frame, estimator, check, config.flow.files)
+    options = config.flow
+    estimator = larger = _estimator(options)
+    if options.preset == "finest":  # larger frames show the halves of pixels themselves
+        larger = _estimator(options.model_copy(update={"preset": "fine"}))
+    check = pick(CHECKS, options.check, "flow.check")
+    seen = None if load_larger is None else Larger(load_larger, larger)
+    return FlowStore(folder, load_frame, estimator, check, options.files, seen)
+
+
+def _estimator(options: FlowConfig) -> Estimator:
+    found = pick(ESTIMATORS, options.estimator, "flow.estimator")(options)
+    return settled(found) if options.still else found

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flow.store import FlowStore
 from pipeline import images, preflight
-from pipeline.assemble import flow_store
 from pipeline.records import Record
 from pipeline.run import Run
 from pipeline.schedule import Step, schedule
@@ -93,6 +93,7 @@ def make_plan(run: Run) -> Plan:
     shots = run.prepare()
     steps = schedule(shots, run.config.temporal)
     todo = [step for step in steps if not run.work.is_done(step)]
+    run.detail(steps)
     width, height = run.timeline.geometry.painted
     disk = preflight.disk_bytes(run.config, len(run.timeline), run.size, run.work)
     return Plan(
@@ -142,6 +143,7 @@ def _stand_in(stylizer: Stylizer, iterations: int, folder: Path) -> Stylizer:
         "first_tolerance": 0.0,
     }
     config = stylizer.config
+    assert isinstance(stylizer.flows, FlowStore)
     optimizer = config.optimizer.model_copy(update=keys)
     return Stylizer(
         config.model_copy(update={"optimizer": optimizer}),
@@ -149,7 +151,7 @@ def _stand_in(stylizer: Stylizer, iterations: int, folder: Path) -> Stylizer:
         stylizer.style.painting,
         stylizer.load_frame,
         lambda source: stylizer.load_frame(source.frame),
-        flow_store(config, stylizer.load_frame, folder),
+        stylizer.flows.kept_in(folder),
         stylizer.device,
     )
 

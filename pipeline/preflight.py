@@ -29,11 +29,21 @@ SPARE_BYTES = 50_000_000
 
 
 class Size(NamedTuple):
-    """What is painted of each frame; `deep` frames have 16 bits."""
+    """What is painted of each frame; `deep` frames have 16 bits.
+
+    `detail` is how many pixels of it flow is seen by, where those are more.
+    """
 
     width: int
     height: int
     deep: bool
+    detail: int = 0
+
+
+def size_of(geometry: media.Geometry, deep: bool, config: RunConfig) -> Size:
+    """What is painted of each frame of a clip of this geometry."""
+    larger = media.larger(geometry, config.flow.detail)
+    return Size(*geometry.painted, deep, larger[0] * larger[1] if larger else 0)
 
 
 def required(config: RunConfig) -> tuple[Path, Path, Path]:
@@ -173,8 +183,9 @@ def check_space(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> No
 def disk_bytes(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> float:
     """An estimate of the bytes that a run of so many frames has still to write.
 
-    The clip's frames (unless they are there), the painted ones of every pass, and flow: of the
-    longest shot, or of all frames if `run.keep` says so, to each frame that one is held to.
+    The clip's frames and those that flow is seen by (unless they are there), the painted ones of
+    every pass, and flow: of the longest shot, or of all frames if `run.keep` says so, to each frame
+    that one is held to.
     """
     temporal = config.temporal
     pixels = clip.width * clip.height
@@ -187,9 +198,10 @@ def disk_bytes(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> flo
         temporal.anchor
     )
     flow = with_flow * held_to * pixels * FLOW_BYTES
-    there = frames if work.has_frames else 0
+    detail = 0.0 if work.detail.complete else frames * clip.detail * 3 * PNG_SHARE
     return (
-        (frames - there) * png
+        (0 if work.frames.complete else frames * png)
+        + detail
         + (frames * temporal.passes - len(work.records)) * png
         + flow
         + SPARE_BYTES

@@ -60,7 +60,7 @@ class Run:
             clip = media.plan_clip(self.info, self.config.input, self.config.run.frame_bits)
             for note in clip.notes:
                 logger.info("%s", note)
-            size = preflight.Size(*clip.size, clip.deep)
+            size = preflight.size_of(clip.geometry, clip.deep, self.config)
             preflight.check_space(self.config, clip.frames or 0, size, self.work)
             self.timeline = stages.extract(clip, self.work, self.bar)
         else:
@@ -73,7 +73,7 @@ class Run:
     @property
     def size(self) -> preflight.Size:
         """What is painted of each frame."""
-        return preflight.Size(*self.timeline.geometry.painted, self.timeline.deep)
+        return preflight.size_of(self.timeline.geometry, self.timeline.deep, self.config)
 
     def run(self) -> Outcome:
         """All that the options ask for and that is not done yet."""
@@ -133,7 +133,14 @@ class Run:
             )
         return range(first, stop)
 
+    def detail(self, steps: list[Step]) -> None:
+        """What flow needs to see of the clip, for those of the steps that are not done."""
+        if pairs(step for step in steps if not self.work.is_done(step)):
+            given = (self.config, self.work, self.info, self.timeline, self.bar)
+            stages.extract_detail(*given)
+
     def _flow(self, steps: list[Step]) -> None:
+        self.detail(steps)
         wanted = pairs(step for step in steps if not self.work.is_done(step))
         for now, earlier in self.bar(wanted, "flow", len(wanted)):
             self.stylizer.flows.weight(now, earlier)
@@ -145,6 +152,7 @@ class Run:
             return
         if done:
             logger.info("going on: %d of %d frames are painted", done, len(steps))
+        self.detail(steps)
         starts = {shot.start for shot in shots}
         beside = core_is_free(self.stylizer.device)
         with (

@@ -15,6 +15,7 @@ from pipeline import images, media, preflight, shots
 from pipeline.claims import identity
 from pipeline.config import fingerprint, pick
 from pipeline.errors import MediaError, OptimizationError
+from pipeline.framefiles import FrameFiles
 from pipeline.optimize import LossReport
 from pipeline.records import Record
 from pipeline.schedule import Source, Step, results
@@ -44,15 +45,46 @@ def extract(clip: media.Clip, work: WorkDir, bar: Bar) -> media.Timeline:
         MediaError: nothing decodes.
     """
     work.start_frames()
-    hashes: list[str] = []
     with media.read_frames(clip) as reader:
-        for frame in bar(reader, "extract", clip.frames):
-            png = images.write_pixels(work.frame(len(hashes)), frame.pixels)
-            hashes.append(hashlib.sha256(png).hexdigest())
+        hashes = _written(bar(reader, "extract", clip.frames), work.frames)
     for note in reader.timeline.notes:
         logger.warning("%s", note)
     work.finish_frames(reader.timeline.to_json(), hashes)
     return reader.timeline
+
+
+def extract_detail(
+    config: RunConfig, work: WorkDir, info: media.VideoInfo, timeline: media.Timeline, bar: Bar
+) -> None:
+    """The clip's frames larger than they are painted, for flow to see more by, if it has any.
+
+    Raises:
+        MediaError: the clip has other frames than it had.
+    """
+    size = media.larger(timeline.geometry, config.flow.detail)
+    if size is None:
+        return
+    kept = work.detail.about()
+    if kept is not None and kept["size"] == [*size]:
+        return
+    work.detail.start()
+    with media.read_larger(info, config.input, timeline, size) as reader:
+        hashes = _written(bar(reader, "detail", len(timeline)), work.detail)
+    if len(hashes) != len(timeline):
+        raise MediaError(
+            f"{config.input.path}: {len(hashes)} frames decode now, {len(timeline)} did before: "
+            "give --fresh to start anew"
+        )
+    work.detail.finish(hashes, {"size": size})
+
+
+def _written(frames: Iterable[media.Frame], files: FrameFiles) -> list[str]:
+    """Write frames in their order; the hashes of their files."""
+    hashes: list[str] = []
+    for frame in frames:
+        png = images.write_pixels(files.path(len(hashes)), frame.pixels)
+        hashes.append(hashlib.sha256(png).hexdigest())
+    return hashes
 
 
 def find_shots(

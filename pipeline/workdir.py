@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from flow.faults import fault_point
 from pipeline.claims import Claims, claims, file_hash
 from pipeline.config import dump_config
 from pipeline.errors import NO_SPACE, WorkDirError
+from pipeline.framefiles import FrameFiles, read_json, to_json
 from pipeline.guard import Guard
 from pipeline.records import Record, append_record, read_records
 from pipeline.schedule import Source, Step
@@ -23,10 +23,11 @@ from pipeline.shots import Shot
 
 # What each stage makes, and what follows from it.
 PAINTED = ("record.jsonl", "stylized", "metrics.json")
+FLOW = ("detail", "detail.json", "flow", *PAINTED)
 MADE_BY = {
-    "frames": ("frames", "frames.json", "shots.json", "flow", *PAINTED),
+    "frames": ("frames", "frames.json", "shots.json", *FLOW),
     "shots": ("shots.json", *PAINTED),
-    "flow": ("flow", *PAINTED),
+    "flow": FLOW,
     "painting": PAINTED,
 }
 OWN = {name for names in MADE_BY.values() for name in names}
@@ -40,19 +41,19 @@ class WorkDir:
         self.flow = root / "flow"
         self.config = root / "config.toml"
         self.metrics = root / "metrics.json"
+        self.frames = FrameFiles(root, "frames")
+        self.detail = FrameFiles(root, "detail")
         self._manifest_path = root / "manifest.json"
         self._record_path = root / "record.jsonl"
-        self._frames_path = root / "frames.json"
         self._shots_path = root / "shots.json"
         self._verified: dict[Source, str] = {}
-        self._frame_hashes: list[str] = []
         self._guard = Guard(root)
         self.manifest: dict[str, Any] = {}
         self.records: dict[Source, Record] = {}
 
     def frame(self, number: int) -> Path:
         """The clip's frame, as it is to be painted."""
-        return self.root / "frames" / f"{number:06d}.png"
+        return self.frames.path(number)
 
     def painted(self, source: Source) -> Path:
         """The painted frame."""
@@ -83,7 +84,7 @@ class WorkDir:
 
     def read(self) -> None:
         """Read what the folder knows, without making or holding it."""
-        self.manifest = _read_json(self._manifest_path) or {}
+        self.manifest = read_json(self._manifest_path) or {}
         self.records = {record.source: record for record in read_records(self._record_path)}
 
     def claim(self, config: RunConfig, fresh: bool = False, only_read: bool = False) -> None:
@@ -126,44 +127,31 @@ class WorkDir:
     def note(self, **values: Any) -> None:
         """Keep values in the manifest."""
         self.manifest |= values
-        write_atomic(self._manifest_path, _json(self.manifest))
+        write_atomic(self._manifest_path, to_json(self.manifest))
 
     def start_frames(self) -> None:
         """Make the folder of frames, without what an unfinished extraction left."""
-        self._remove(("frames", self._frames_path.name, self._shots_path.name))
-        (self.root / "frames").mkdir()
-        sync_folder(self.root)
+        self._remove((self._shots_path.name,))
+        self.frames.start()
 
     def finish_frames(self, timeline: dict[str, Any], hashes: list[str]) -> None:
         """All frames are there; keep when each is shown, and its hash."""
-        self._frame_hashes = hashes
-        write_atomic(self._frames_path, _json({"timeline": timeline, "sha256": hashes}))
-
-    @property
-    def has_frames(self) -> bool:
-        """Whether the clip's frames were all extracted."""
-        return self._frames_path.exists()
+        self.frames.finish(hashes, {"timeline": timeline})
 
     def timeline(self) -> dict[str, Any] | None:
         """What `finish_frames` kept, where every frame's file still has its hash; else None."""
-        kept = _read_json(self._frames_path)
-        if kept is None:
-            return None
-        self._frame_hashes = kept["sha256"]
-        paths = (self.frame(number) for number in range(len(self._frame_hashes)))
-        if any(file_hash(path) != known for path, known in zip(paths, kept["sha256"], strict=True)):
-            return None
-        timeline: dict[str, Any] = kept["timeline"]
+        kept = self.frames.about()
+        timeline: dict[str, Any] | None = kept and kept["timeline"]
         return timeline
 
     def shots(self) -> list[Shot] | None:
         """The shots, if they were found before, of just the frames that there are."""
-        found = [Shot(**shot) for shot in _read_json(self._shots_path) or ()]
-        return found if found and found[-1].stop == len(self._frame_hashes) else None
+        found = [Shot(**shot) for shot in read_json(self._shots_path) or ()]
+        return found if found and found[-1].stop == len(self.frames.hashes) else None
 
     def finish_shots(self, shots: Iterable[Shot]) -> None:
         """Keep the shots."""
-        write_atomic(self._shots_path, _json([asdict(shot) for shot in shots]))
+        write_atomic(self._shots_path, to_json([asdict(shot) for shot in shots]))
 
     def is_done(self, step: Step) -> bool:
         """Whether the step's image is there, whole, and made from what is there now."""
@@ -179,13 +167,13 @@ class WorkDir:
 
     def made_from(self, step: Step) -> str:
         """A digest of all images that go into a step."""
-        hashes = [self._frame_hashes[step.frame], *(self._hash(need) for need in step.needs)]
+        hashes = [self.frames.hashes[step.frame], *(self._hash(need) for need in step.needs)]
         return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
     def repeats(self, step: Step) -> bool:
         """Whether a step's frame is equal to the one before it, which the step builds on."""
         before = step.frame - 1
-        hashes = self._frame_hashes
+        hashes = self.frames.hashes
         builds = before in (*step.init_from, *step.temporal_from) and not step.pass_index
         return builds and hashes[step.frame] == hashes[before]
 
@@ -240,7 +228,7 @@ class WorkDir:
 
     def _sweep(self) -> None:
         """Remove what a killed process was writing."""
-        for folder in (self.root, self.root / "frames", self.flow):
+        for folder in (self.root, self.frames.folder, self.detail.folder, self.flow):
             for part in folder.glob(".*.part"):
                 part.unlink()
         for part in (self.root / "stylized").glob("*/.*.part"):
@@ -249,15 +237,3 @@ class WorkDir:
 
 def _flat(stages: Claims) -> dict[str, Any]:
     return {key: value for values in stages.values() for key, value in values.items()}
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=1, ensure_ascii=False).encode()
-
-
-def _read_json(path: Path) -> Any:
-    """A JSON file's value, or None where it is missing or was damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None

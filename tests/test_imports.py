@@ -40,6 +40,7 @@ FLOORS = [
         "pipeline.excerpt",
         "pipeline.measure",
     },
+    {"pipeline.framefiles"},
     {"pipeline.workdir"},
     {"pipeline.preflight"},
     {"pipeline.assemble", "pipeline.stages"},

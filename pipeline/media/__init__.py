@@ -1,8 +1,9 @@
 """Video in and video out: the only home of ffmpeg."""
 
 from pipeline.media.clip import Clip
-from pipeline.media.decode import Frame, FrameReader, plan_clip, read_frames
+from pipeline.media.decode import Frame, FrameReader, plan_clip, read_frames, read_larger
 from pipeline.media.encode import write_video
+from pipeline.media.geometry import Geometry, larger
 from pipeline.media.info import Track, VideoInfo
 from pipeline.media.moments import run_frames
 from pipeline.media.output import Target, check_output, output_exists
@@ -15,6 +16,7 @@ __all__ = [
     "Damage",
     "Frame",
     "FrameReader",
+    "Geometry",
     "Target",
     "Timeline",
     "Track",
@@ -22,10 +24,12 @@ __all__ = [
     "check_output",
     "executable",
     "ffmpeg_version",
+    "larger",
     "output_exists",
     "plan_clip",
     "probe",
     "read_frames",
+    "read_larger",
     "run_frames",
     "write_video",
 ]

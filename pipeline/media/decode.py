@@ -69,6 +69,17 @@ def read_whole(
     return FrameReader(_clip(info, options, whole(size, size), timeline.deep))
 
 
+def read_larger(
+    info: VideoInfo, options: InputConfig, timeline: Timeline, size: Size
+) -> FrameReader:
+    """The frames that a clip's timeline is of, in 8 bits, scaled to another `size`, without bars.
+
+    Raises:
+        MediaError: nothing decodes any more.
+    """
+    return FrameReader(_clip(info, options, replace(timeline.geometry, painted=size), False))
+
+
 def _clip(info: VideoInfo, options: InputConfig, geometry: Geometry, deep: bool) -> Clip:
     start = None if options.start is None else as_moment(options.start)
     end = None if options.end is None else as_moment(options.end)

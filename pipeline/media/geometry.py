@@ -15,6 +15,7 @@ from pipeline.sections import InputConfig
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
+HARDLY = Fraction(5, 4)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,19 @@ def plan_geometry(info: VideoInfo, options: InputConfig, bars: Bars) -> Geometry
 def whole(shape: Size, canvas: Size) -> Geometry:
     """The geometry of a picture that is painted as a whole."""
     return Geometry(shape, canvas, canvas, (0, 0), None)
+
+
+def larger(geometry: Geometry, factor: float) -> Size | None:
+    """The painted picture up to so many times as large, as far as the clip's own pixels go.
+
+    None where that would be hardly larger than it is painted.
+    """
+    sides = zip(geometry.input, geometry.canvas, strict=True)
+    scale = min(Fraction(factor), *(Fraction(own, painted) for own, painted in sides))
+    if scale < HARDLY:
+        return None
+    width, height = (_even(side * scale) for side in geometry.painted)
+    return width, height
 
 
 def placed(box: Box, size: Size, canvas: Size) -> Box:

@@ -83,6 +83,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "temporal.weight": (500.0, 1000.0, 2000.0, 4000.0),
     "flow.check": ("soft", "published"),
     "flow.still": (True, False),
+    "flow.detail": (1.0, 2.0),
     "flow.preset": ("medium", "fine", "finest"),
     "optimizer.iterations": (10, 20, 40, 100),
     "optimizer.tolerance": (0.0, 0.01),
@@ -115,6 +116,7 @@ YOUNGER: dict[str, Any] = {
     "temporal.from_pass": 1,
     "optimizer.first_tolerance": 1e-4,
     "flow.still": False,
+    "flow.detail": 1.0,
 }
 
 

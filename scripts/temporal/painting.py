@@ -16,6 +16,7 @@ from flow.atomic import write_atomic
 from flow.store import FlowStore
 from pipeline import images, vgg
 from pipeline.assemble import flow_store
+from pipeline.media.geometry import HARDLY
 from pipeline.schedule import Source, Step, schedule
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
@@ -146,9 +147,16 @@ class Painter:
             return true_flows(self.sequence, self.side)
         options = config.flow
         still = "-still" if options.still else ""
-        name = f"flow-{options.estimator}-{options.preset}-{options.check}{still}"
-        folder = self.folder / name
-        store: FlowStore = flow_store(config, self.images.__getitem__, folder)
+        larger = self.sequence.sized(round(self.side * options.detail))
+        detail = f"-x{options.detail:g}" if options.detail > 1 else ""
+        name = f"flow-{options.estimator}-{options.preset}-{options.check}{still}{detail}"
+
+        def load_larger(number: int) -> Tensor | None:
+            hardly = larger[0].shape[1] < HARDLY * self.images[0].shape[-1]
+            return None if hardly else images.to_tensor(larger[number])
+
+        load = self.images.__getitem__
+        store: FlowStore = flow_store(config, load, self.folder / name, load_larger)
         return store
 
     def _painted(self, steps: list[Step], work: Path) -> Painted:
