@@ -161,14 +161,3 @@ def test_a_package_that_cannot_be_imported_is_a_finding(
     assert found["versions"] == "ok"
     assert "ImportError: no such library" in done.stdout
     assert "not work" in last
-
-
-def test_threads_are_those_of_opencv_too() -> None:
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    try:
-        for threads in (1, 2):
-            assert machine.set_threads(threads) == threads
-            assert (torch.get_num_threads(), cv2.getNumThreads()) == (threads, threads)
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])

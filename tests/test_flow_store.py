@@ -12,7 +12,7 @@ import torch
 
 from flow.errors import FlowError
 from flow.files import encode_flo
-from flow.store import FlowStore
+from flow.store import FlowStore, Larger
 
 HEIGHT, WIDTH = 6, 8
 SHAPE = (1, 2, HEIGHT, WIDTH)
@@ -186,3 +186,26 @@ def test_a_pattern_that_cannot_work_is_refused_at_once(
 ) -> None:
     with pytest.raises(FlowError, match=message):
         Counting().store(tmp_path, str(tmp_path / pattern))
+
+
+def test_larger_frames_are_estimated_by_where_there_are_any(tmp_path: Path) -> None:
+    """Two pixels of a frame of twice the size are one; weights are of the frames' own size."""
+    parts, there = Counting(), {3, 2}
+
+    def load(number: int) -> torch.Tensor | None:
+        wide = torch.full((1, 3, 2 * HEIGHT, 2 * WIDTH), number / 10)
+        return wide if number in there else None
+
+    def estimate(image_i: torch.Tensor, image_j: torch.Tensor) -> torch.Tensor:
+        return (40 * (image_i - image_j))[:, :2].contiguous()
+
+    larger = Larger(load, estimate)
+    store = FlowStore(
+        tmp_path / "flow", parts.frame, parts.estimate, parts.check, larger=larger
+    ).kept_in(tmp_path / "other")
+    torch.testing.assert_close(store.flow(3, 2), torch.full(SHAPE, 2.0))
+    assert parts.estimated == 0
+    assert store.weight(3, 2).shape == (1, 1, HEIGHT, WIDTH)
+    torch.testing.assert_close(store.flow(5, 4), torch.ones(SHAPE))
+    assert parts.estimated == 1
+    assert not (tmp_path / "flow").exists()

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flow.warp import Mode, backward_warp, inside
+from flow.warp import Mode, backward_warp, inside, resized
 
 MODES: tuple[Mode, ...] = ("bilinear", "bicubic")
 
@@ -114,3 +114,17 @@ def test_the_frame_ends_half_a_pixel_beyond_its_outer_pixels() -> None:
 def test_a_flow_that_does_not_fit_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         backward_warp(torch.zeros(1, 3, 4, 5), torch.zeros(shape))
+
+
+@given(height=st.integers(1, 9), width=st.integers(1, 9), times=st.integers(1, 4))
+def test_a_larger_frames_flow_is_told_in_the_smaller_ones_pixels(
+    height: int, width: int, times: int
+) -> None:
+    flow = constant_flow(3.0, -2.0, height * times, width * 2 * times)
+    found = resized(flow, height, width)
+    torch.testing.assert_close(found, constant_flow(1.5 / times, -2.0 / times, height, width))
+
+
+def test_a_larger_frames_flow_is_averaged_over_areas() -> None:
+    flow = torch.tensor([[1.0, 3.0], [5.0, 7.0]]).expand(1, 2, 2, 2)
+    torch.testing.assert_close(resized(flow, 1, 1), constant_flow(2.0, 2.0, 1, 1))

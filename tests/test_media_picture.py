@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from media_clips import X264, colour, ffmpeg, looked, passed_through, pattern
 
 from pipeline import media
+from pipeline.media.geometry import Geometry, whole
 from pipeline.media.timing import Timeline
 from pipeline.sections import InputConfig
 
@@ -86,6 +87,20 @@ def test_asked_sizes_are_met_and_shapes_kept(size: tuple[int, int], keys: dict[s
         assert (width, height) == (keys["width"], keys["height"])
     else:
         assert abs(width * size[1] - height * size[0]) <= 2 * max(size)
+
+
+@pytest.mark.parametrize(
+    ("factor", "wanted"),
+    [(1.0, None), (1.2, None), (1.5, (480, 240)), (2.0, (640, 320)), (4.0, (1280, 640))],
+)
+def test_larger_frames_are_as_large_as_the_clip_has_them(
+    factor: float, wanted: tuple[int, int] | None
+) -> None:
+    """A clip of 1280x720 with bars above and below of 40 each, painted at 320x160."""
+    geometry = Geometry((1280, 720), (320, 180), (320, 160), (0, 10), (0, 40, 1280, 640))
+    assert media.larger(geometry, factor) == wanted
+    assert media.larger(whole((320, 180), (320, 180)), factor) is None
+    assert media.larger(whole((360, 180), (640, 320)), factor) is None
 
 
 def test_the_input_size_comes_back_when_asked(tmp_path: Path) -> None:

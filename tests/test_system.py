@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from conftest import ffmpeg
 
-from pipeline import stylize
+from pipeline import images, stylize
 from pipeline.schedule import Source
 
 Brushflow = Callable[..., Result]
@@ -423,6 +423,33 @@ def test_flow_goes_with_its_shot(paint: Brushflow, clip: Path, tmp_path: Path) -
     assert not list(flow.glob("*"))
     assert paint(clip, "--until", "flow").exit_code == 0
     assert not list(flow.glob("*"))
+
+
+def test_flow_is_seen_on_larger_frames_where_the_clip_has_them(
+    paint: Brushflow, tmp_path: Path
+) -> None:
+    """They are mended like all else, and the painting depends on them."""
+    clip, work = tmp_path / "large.mp4", tmp_path / "out.mp4.work"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=128x96:r=10", "-frames:v", 4, clip)
+    small = ("--set", "input.max_side=64")
+    assert paint(clip, *small).exit_code == 0
+    sizes = {images.read_pixels(path).shape for path in (work / "detail").glob("*.png")}
+    assert sizes == {(96, 128, 3)}
+    whole = painted(work)
+
+    (work / "detail" / "000002.png").write_bytes(b"")
+    (work / "stylized" / "pass_00" / "000002.png").unlink()
+    again = paint(clip, *small)
+    assert "painted 1 of 4" in again.stdout
+    assert painted(work) == whole
+
+    refused = paint(clip, *small, "--set", "flow.detail=1")
+    assert refused.exit_code == 2
+    assert "flow.detail" in refused.stderr
+    other = paint(clip, *small, "--set", "flow.detail=1", output=tmp_path / "other.mp4")
+    assert other.exit_code == 0
+    assert not (tmp_path / "other.mp4.work" / "detail").exists()
+    assert painted(tmp_path / "other.mp4.work")["000003.png"] != whole["000003.png"]
 
 
 def test_a_sheet_of_somebody_elses_is_left_alone(

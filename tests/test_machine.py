@@ -1,0 +1,42 @@
+"""What the machine computes with."""
+
+from collections.abc import Iterator
+
+import cv2
+import pytest
+import torch
+
+from pipeline import machine
+
+CPU = torch.device("cpu")
+
+
+def test_threads_are_those_of_opencv_too() -> None:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        for threads in (1, 2):
+            assert machine.set_threads(threads) == threads
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (threads, threads)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+def test_other_work_does_not_choose_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nearly every call is held up by other work, the undisturbed one still tells."""
+
+    def clock() -> Iterator[float]:
+        now = 0.0
+        for call in range(1000):
+            yield now
+            now += (7.0, 1.0)[call % 2] + (0.0 if call in (10, 11) else 20.0)
+            yield now
+
+    ticks = clock()
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(ticks))
+    assert machine.choose_precision("auto", CPU) == "bfloat16"
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "float16"])
+def test_a_precision_that_is_named_is_not_measured(name: str) -> None:
+    assert machine.choose_precision(name, CPU) == name
