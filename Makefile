@@ -31,7 +31,6 @@ check: setup  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: export OMP_WAIT_POLICY = PASSIVE
 bench: setup  ## measure speed and memory, against the published method too
 	$(BIN)/python -m scripts.bench
 
