@@ -56,10 +56,31 @@ def dis(options: EstimatorOptions) -> Estimator:
         flow = _dis_method(preset).calc(grey_i, grey_j, np.empty(0))
         if preset == "finest" and grey_i.size <= _DOUBLED:
             flow = (flow + _at_double_size(grey_i, grey_j)) / 2
-        found = torch.from_numpy(flow).permute(2, 0, 1)[None]  # (1, 2, H', W')
-        return _crop(found, padding).contiguous()
+        return _as_flow(flow, padding)
 
     return estimate
+
+
+def dis_on_larger(options: EstimatorOptions) -> Estimator:
+    """As `dis`, for frames larger than those that the flow is for: "finest" need not enlarge them.
+
+    They show more grain, which "fine" as it is follows: still parts then hold 1.4 times worse.
+    """
+    if options.preset != "finest":
+        return dis(options)
+
+    def estimate(image_i: Tensor, image_j: Tensor) -> Tensor:
+        padding = _padding(image_i, smallest=_DIS_SMALLEST, multiple=1)
+        grey_i, grey_j = (_grey(image, padding) for image in (image_i, image_j))
+        method = _dis_method("fine", smoothness=120.0)
+        return _as_flow(method.calc(grey_i, grey_j, np.empty(0)), padding)
+
+    return estimate
+
+
+def _as_flow(flow: np.ndarray, padding: tuple[int, int, int, int]) -> Tensor:
+    """OpenCV's (H', W', 2) as (1, 2, H, W), without its padding."""
+    return _crop(torch.from_numpy(flow).permute(2, 0, 1)[None], padding).contiguous()
 
 
 def _dis_method(preset: str, smoothness: float = 30.0) -> cv2.DISOpticalFlow:
@@ -79,11 +100,7 @@ def _dis_method(preset: str, smoothness: float = 30.0) -> cv2.DISOpticalFlow:
 
 
 def _at_double_size(*pair: np.ndarray) -> np.ndarray:
-    """Flow between frames that are enlarged first: patches of a quarter of the area, smaller steps.
-
-    It sees what is small, and trembles more with grain: the mean with "fine" has the better part of
-    both.
-    """
+    """Flow between enlarged frames: it sees what is small, and trembles more with grain."""
     height, width = pair[0].shape
     large = (2 * width, 2 * height)
     wide_i, wide_j = (cv2.resize(grey, large, interpolation=cv2.INTER_CUBIC) for grey in pair)
@@ -229,3 +246,5 @@ ESTIMATORS: dict[str, Callable[[EstimatorOptions], Estimator]] = {
     "raft_small": raft_small,
     "raft_large": raft_large,
 }
+# What estimates on frames larger than those that flow is for, where that is not the same.
+ON_LARGER: dict[str, Callable[[Any], Estimator]] = {"dis": dis_on_larger}

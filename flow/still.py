@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flow.estimators import Estimator
 from flow.warp import backward_warp
 
 STANDS = 0.15  # pixels: the median flow up to which the camera is taken to stand still
@@ -15,26 +14,22 @@ MARGIN = (0.5 / 255) ** 2  # squared colour difference: half a level is nothing 
 RADIUS = 2  # pixels that are averaged over, so that noise explains nothing
 
 
-def settled(estimate: Estimator) -> Estimator:
-    """The same estimator, without flow where a still camera sees nothing move.
+def settled(flow: Tensor, image_i: Tensor, image_j: Tensor) -> Tensor:
+    """The same flow `(1, 2, H, W)`, but none where a still camera sees nothing move.
 
     Where most of the frame moves by less than `STANDS`, flow below `NEAR` counts only if the other
-    frame warped by it comes closer than unwarped, by more than `MARGIN`. Painted frames of a still
-    shot are then carried on as they are: warped by a tenth of a pixel every time, strokes blur.
+    frame `(1, 3, H, W)` warped by it comes closer than unwarped, by more than `MARGIN`. Painted
+    frames of a still shot are then carried on as they are: warped by a tenth of a pixel every time,
+    strokes blur.
     """
-
-    def settle(image_i: Tensor, image_j: Tensor) -> Tensor:
-        flow = estimate(image_i, image_j)
-        length = flow.square().sum(dim=1, keepdim=True).sqrt()  # (1, 1, H, W)
-        if float(length.median()) > STANDS:
-            return flow
-        now, before = _blurred(image_i), _blurred(image_j)
-        unmoved = _difference(now, before)
-        moved = _difference(now, backward_warp(before, flow.to(before.device)))
-        nothing = (length <= NEAR) & (unmoved <= moved + MARGIN).to(length.device)
-        return torch.where(nothing, torch.zeros_like(flow), flow)
-
-    return settle
+    length = flow.square().sum(dim=1, keepdim=True).sqrt()  # (1, 1, H, W)
+    if float(length.median()) > STANDS:
+        return flow
+    now, before = _blurred(image_i), _blurred(image_j)
+    unmoved = _difference(now, before)
+    moved = _difference(now, backward_warp(before, flow.to(before.device)))
+    nothing = (length <= NEAR) & (unmoved <= moved + MARGIN).to(length.device)
+    return torch.where(nothing, torch.zeros_like(flow), flow)
 
 
 def _difference(image: Tensor, other: Tensor) -> Tensor:

@@ -18,14 +18,9 @@ from torch import Tensor
 from flow.atomic import write_atomic
 from flow.errors import FlowError
 from flow.estimators import Estimator
-from flow.files import (
-    decode_flo,
-    decode_weight,
-    encode_flo,
-    encode_weight,
-    read_flow,
-)
+from flow.files import decode_flo, decode_weight, encode_flo, encode_weight, read_flow
 from flow.occlusion import Check
+from flow.still import settled
 from flow.warp import resized
 
 logger = logging.getLogger("brushflow")
@@ -62,6 +57,7 @@ class FlowStore:
             weight needs, where only one direction is given.
         larger: the same frames with more to see, where there are any: flow is then estimated
             between those, and brought to the size of the others.
+        still: flow that a still camera's noise makes counts as none (`flow.still`).
 
     Raises:
         FlowError: a pattern without two numbers, or one that no file fits.
@@ -75,6 +71,7 @@ class FlowStore:
         check: Check,
         files: str | None = None,
         larger: Larger | None = None,
+        still: bool = False,
     ) -> None:
         self._folder = folder
         self._load_frame = load_frame
@@ -82,6 +79,7 @@ class FlowStore:
         self._check = check
         self._files = files
         self._larger = larger
+        self._still = still
         self._missing_told = False
         self._computing = threading.RLock()  # estimators keep buffers; a weight needs flows
         if files is not None:
@@ -90,7 +88,7 @@ class FlowStore:
     def kept_in(self, folder: Path) -> FlowStore:
         """The same flow and weights, kept in another folder."""
         parts = (self._load_frame, self._estimator, self._check, self._files, self._larger)
-        return FlowStore(folder, *parts)
+        return FlowStore(folder, *parts, self._still)
 
     def flow(self, i: int, j: int) -> Tensor:
         """Backward flow: where each pixel of frame i came from in frame j.
@@ -164,7 +162,8 @@ class FlowStore:
                 f"flow.estimator: for frames {i} and {j} it gave {tuple(flow.shape)}; wanted are "
                 f"finite numbers of shape (1, 2, {height}, {width})"
             )
-        return flow if (height, width) == self._size else resized(flow, *self._size)
+        flow = flow if (height, width) == self._size else resized(flow, *self._size)
+        return settled(flow, self._load_frame(i), self._load_frame(j)) if self._still else flow
 
     def _seen(self, i: int, j: int) -> tuple[Estimator, Tensor, Tensor]:
         """What flow is estimated by, and between which images."""

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import torch
 
-from flow.estimators import ESTIMATORS, Estimator
+from flow.estimators import ESTIMATORS, ON_LARGER
 from flow.occlusion import CHECKS
-from flow.still import settled
 from flow.store import FlowStore, Larger
 from pipeline import images, machine, vgg
 from pipeline.config import pick
 from pipeline.schedule import Source
-from pipeline.sections import FlowConfig, RunConfig
+from pipeline.sections import RunConfig
 from pipeline.stylize import Stylizer
 from pipeline.weights import load_weights
 from pipeline.workdir import WorkDir
@@ -83,14 +82,11 @@ def flow_store(
         ConfigError, FlowError: an estimator, a check or flow files that cannot be used.
     """
     options = config.flow
-    estimator = larger = _estimator(options)
-    if options.preset == "finest":  # larger frames show the halves of pixels themselves
-        larger = _estimator(options.model_copy(update={"preset": "fine"}))
+    factory = pick(ESTIMATORS, options.estimator, "flow.estimator")
+    estimator = larger = factory(options)
+    if options.estimator in ON_LARGER:
+        larger = ON_LARGER[options.estimator](options)
     check = pick(CHECKS, options.check, "flow.check")
     seen = None if load_larger is None else Larger(load_larger, larger)
-    return FlowStore(folder, load_frame, estimator, check, options.files, seen)
-
-
-def _estimator(options: FlowConfig) -> Estimator:
-    found = pick(ESTIMATORS, options.estimator, "flow.estimator")(options)
-    return settled(found) if options.still else found
+    parts = (load_frame, estimator, check, options.files, seen, options.still)
+    return FlowStore(folder, *parts)
