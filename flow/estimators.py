@@ -72,7 +72,7 @@ def dis_on_larger(options: EstimatorOptions) -> Estimator:
     def estimate(image_i: Tensor, image_j: Tensor) -> Tensor:
         padding = _padding(image_i, smallest=_DIS_SMALLEST, multiple=1)
         grey_i, grey_j = (_grey(image, padding) for image in (image_i, image_j))
-        method = _dis_method("fine", smoothness=120.0)
+        method = _dis_method("fine", smoothness=240.0)
         return _as_flow(method.calc(grey_i, grey_j, np.empty(0)), padding)
 
     return estimate
