@@ -162,7 +162,7 @@ class FlowConfig(Section):
     `detail` finds none to see (enlarging frames of up to 640x480: beyond it is "fine")."""
     detail: float = Field(default=2.0, ge=1, le=4, allow_inf_nan=False)
     """Where the clip is larger than the painting, flow is seen on frames so many times its size
-    (as far as the clip goes): half the error, for four times the frames' disk. 1: do not."""
+    (as far as the clip goes): up to a third less error, for four times the disk. 1: do not."""
     weights: AnyPath | None = Field(default=None, examples=["raft-small.pth"])
     """RAFT: its weights, in torchvision's or the original's layout; else torchvision's own."""
     files: Annotated[str, Field(pattern=r"%0?\d*d.*%0?\d*d"), PathKey()] | None = Field(
