@@ -24,7 +24,6 @@ from pipeline.vgg import Vgg19
 from pipeline.weights import MEAN
 
 Progress = Callable[[int, LossReport], None]
-LARGE = 1 << 20  # pixels of a frame from which what the targets' features took is given back
 
 
 class Stylizer:
@@ -131,8 +130,7 @@ class Stylizer:
         with torch.no_grad():
             content = self.network.features(frame, config.content.layers)
         painting = style.targets(*frame.shape[-2:])
-        if frame[0, 0].numel() >= LARGE:
-            machine.give_back_memory()
+        machine.settle_memory(frame[0, 0].numel())
 
         def objective(image: Tensor) -> dict[str, Tensor]:
             contents, styles = [], []

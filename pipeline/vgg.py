@@ -134,20 +134,29 @@ def _max_pool(x: Tensor) -> Tensor:
 
 
 class _MaxPool(torch.autograd.Function):
-    """2x2 maxima; where they lie (64 bits each) is found again on the way back, not kept."""
+    """2x2 maxima; kept for the way back is where they lie, which is no larger than the input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return F.max_pool2d(x, 2, ceil_mode=True)
+        found, places = F.max_pool2d(x, 2, ceil_mode=True, return_indices=True)
+        ctx.save_for_backward(places)
+        ctx.shape = x.shape
+        return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            pooled = F.max_pool2d(leaf, 2, ceil_mode=True)
-        found: Tensor = torch.autograd.grad(pooled, leaf, gradients[0])[0]
+        (places,), gradient = ctx.saved_tensors, gradients[0]
+        # Asked for its shape and format alone.
+        like = torch.empty(
+            ctx.shape,
+            dtype=gradient.dtype,
+            device=gradient.device,
+            memory_format=torch.channels_last,
+        )
+        two, none, one = [2, 2], [0, 0], [1, 1]
+        found: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
+            gradient, like, two, two, none, one, True, places
+        )
         return found
 
 

@@ -1,6 +1,9 @@
 """What the machine computes with."""
 
+import mmap
+import platform
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import pytest
@@ -20,6 +23,28 @@ def test_threads_are_those_of_opencv_too() -> None:
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
+
+
+def resident() -> int:
+    """Bytes of this process that lie in memory (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * mmap.PAGESIZE
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc, which can be told")
+@pytest.mark.parametrize(("pixels", "kept"), [(640 * 360, True), (1920 * 1080, False)])
+def test_freed_memory_is_kept_for_the_next_evaluation_of_a_small_frame(
+    pixels: int, kept: bool
+) -> None:
+    size = 1 << 26
+    try:
+        machine.settle_memory(pixels)
+        features = torch.ones(size, dtype=torch.uint8)
+        held = resident()
+        del features
+        assert (held - resident() < size / 4) == kept
+    finally:
+        machine.settle_memory(machine.LARGE)
 
 
 def test_other_work_does_not_choose_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
