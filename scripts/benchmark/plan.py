@@ -50,8 +50,9 @@ def whole(clips: Path | None) -> Plan:
     """All of it: hours for the baselines, once; some twenty minutes for the rest."""
     small, middle, large = Size(320, 180), Size(640, 360), Size(1280, 720)
     usual, quick_motion = spans(clips)
+    quick_first = Span(quick_motion.clip, quick_motion.first, 1)
     return Plan(
-        warped={small: (usual, quick_motion), middle: (usual,)},
+        warped={small: (usual, quick_motion), middle: (usual, quick_first)},
         first={small: (usual,), middle: (usual,)},
         precision={Size(160, 90): several(clips)},
         stills=(Size(256, 144), Size(512, 288)),

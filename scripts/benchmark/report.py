@@ -76,7 +76,7 @@ def _against_pastiche(size: str, found: dict[str, Any]) -> Iterator[str]:
                 f"{mark['loss_written']:.5g} as written, {mark['loss']:.5g} before"
             )
         else:
-            yield f"  {name}: not reached"
+            yield f"  {name}: not reached in {theirs['steps']} iterations"
 
 
 def _resources(figures: dict[str, Any]) -> Iterator[str]:
