@@ -1,6 +1,6 @@
 """Measure optical flow and its weights against the truth: a table, and --json.
 
-    python -m scripts.bench_flow --media FOLDER [--weights FOLDER] [--json FILE]
+    python -m scripts.bench_flow --media FOLDER [--side N] [--weights FOLDER] [--json FILE]
 
 FOLDER holds one folder for each sequence: frame_NNNN.png, flow_NNNN.flo or .flo.xz (frame N to
 N + 1) and, where known, occlusions_NNNN.png and invalid_NNNN.png (255 = so), as MPI Sintel and
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import lzma
 import re
 import sys
 import time
@@ -22,16 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import torch
 from torch import Tensor
 
-from flow.errors import FlowError
-from flow.estimators import ESTIMATORS, Estimator
-from flow.files import decode_flo
+from flow.estimators import ESTIMATORS, ON_LARGER, Estimator
 from flow.occlusion import CHECKS, Check, inconsistency
-from flow.warp import backward_warp, inside
+from flow.warp import backward_warp, inside, resized
+from pipeline import images
+from pipeline.sections import FlowConfig
+from scripts.temporal.sequences import shrunk
+from scripts.temporal.truth import known, shrink
+from scripts.truth_files import read_frame, read_occluded, read_truth
 
 PRESETS = ("ultrafast", "fast", "medium", "fine", "finest")
 HARM = 8 / 255
@@ -56,20 +55,25 @@ class Pair:
     image_j: Tensor
     flow: Tensor
     occluded: Tensor | None
+    larger: tuple[Tensor, Tensor] | None = None  # both frames, larger than those of the flow
 
 
 def main() -> None:
     """Measure all that is there, and print it."""
     parser = argparse.ArgumentParser(description="flow and weights against the truth")
     parser.add_argument("--media", type=Path, required=True, help="folder of the sequences")
+    parser.add_argument("--side", type=int, help="longer side of the frames that flow is for")
     parser.add_argument("--weights", type=Path, help="folder of RAFT's weights")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     arguments = parser.parse_args()
     estimators = dict(available(arguments.weights or arguments.media.parent / "weights"))
     rows = []
-    for pair in find_pairs(arguments.media):
+    for whole in find_pairs(arguments.media):
+        pair = painted(whole, arguments.side) if arguments.side else whole
         for name, estimator in estimators.items():
             rows.append(measure(pair, name, estimator))
+        if pair.larger:
+            rows.append(measure(pair, "dis, larger frames", by_larger(pair.larger)))
             print(f"{pair.name} {name}", file=sys.stderr)
     if not rows:
         sys.exit(f"no flow_*.flo with its frames under {arguments.media}")
@@ -108,39 +112,27 @@ def find_pairs(media: Path) -> Iterator[Pair]:
         yield Pair(f"{path.parent.name} {digits}", image_i, image_j, flow, occluded)
 
 
-def read_truth(path: Path) -> Tensor:
-    """The true flow (1, 2, H, W), from a .flo or a .flo.xz."""
-    data = path.read_bytes()
-    try:
-        return decode_flo(lzma.decompress(data) if path.suffix == ".xz" else data)
-    except (lzma.LZMAError, FlowError) as error:
-        sys.exit(f"{path}: {error}")
+def painted(pair: Pair, side: int) -> Pair:
+    """A pair as it is painted, its longer side at most this, with the larger frames beside it."""
+    images_ = (pair.image_i, pair.image_j)
+    small, larger = (
+        [images.to_tensor(shrunk(images.to_pixels(image, 8), wanted)) for image in images_]
+        for wanted in (side, round(side * FlowConfig().detail))
+    )
+    truth = known(pair.flow, pair.occluded, *images_)
+    found = shrink(truth, *small[0].shape[-2:])
+    flow = found.flow.masked_fill(found.visible == 0, float("nan"))
+    return Pair(pair.name, small[0], small[1], flow, None, (larger[0], larger[1]))
 
 
-def read_occluded(folder: Path, ending: str, flow: Tensor) -> Tensor | None:
-    """Pixels that the next frame does not show: occluded or moved out; (1, 1, H, W) bool.
+def by_larger(larger: tuple[Tensor, Tensor]) -> Estimator:
+    """The default's estimator on the larger frames, its flow brought to the size of the small."""
+    estimate = ON_LARGER["dis"](Options())
 
-    Pixels whose truth is unreliable count as what the occlusion file says of them.
-    """
-    path = folder / f"occlusions{ending}"
-    if not path.is_file():
-        return None
-    given = torch.from_numpy(read_pixels(path, cv2.IMREAD_GRAYSCALE) > 127)[None, None]
-    return given | (inside(flow) == 0)
+    def estimator(image_i: Tensor, image_j: Tensor) -> Tensor:
+        return resized(estimate(*larger), *image_i.shape[-2:])
 
-
-def read_frame(path: Path) -> Tensor:
-    """(1, 3, H, W) RGB in [0, 1]."""
-    pixels = read_pixels(path, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
-
-
-def read_pixels(path: Path, flags: int) -> np.ndarray:
-    """What OpenCV makes of an image file."""
-    pixels = cv2.imread(str(path), flags)
-    if pixels is None:
-        sys.exit(f"{path}: cannot be read")
-    return pixels
+    return estimator
 
 
 def measure(pair: Pair, name: str, estimator: Estimator) -> dict[str, Any]:

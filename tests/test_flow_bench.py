@@ -64,3 +64,17 @@ def test_scores_of_four_pixels() -> None:
     found, truth = torch.tensor([1, 1, 1, 0]).bool(), torch.tensor([1, 0, 0, 1]).bool()
     wanted = {"precision": 1 / 3, "recall": 1 / 2, "f1": 0.4}
     assert bench_flow.scores(found, truth) == pytest.approx(wanted)
+
+
+def test_the_size_of_a_painting_has_the_larger_frames_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sequence(tmp_path / "flow", occlusions=True)
+    numbers = tmp_path / "bench.json"
+    command = ["bench_flow", "--media", str(tmp_path / "flow"), "--json", str(numbers)]
+    monkeypatch.setattr(sys, "argv", [*command, "--side", "32"])
+    bench_flow.main()
+    rows = {row["estimator"]: row for row in json.loads(numbers.read_text())}
+    assert list(rows)[-2:] == ["dis finest", "dis, larger frames"]
+    assert all(rows[name]["epe"] < 0.25 for name in list(rows)[-2:])  # of 1.5 pixels
+    assert "soft" not in rows["dis finest"]  # at this size nobody gave what is occluded

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flow.warp import backward_warp, inside
-from scripts import bench_flow
+from scripts import truth_files
 
 MIXED = 0.5
 """Standard deviation of the flow, in pixels of the small frame, above which a small pixel holds
@@ -47,16 +47,21 @@ def read(folder: Path, ending: str, image_i: Tensor, image_j: Tensor, suffix: st
     Frames are N (i) and N + 1 (j), so that the given forward flow is the backward flow. Without a
     file of occlusions, `same_colour` stands for it.
     """
-    given = bench_flow.read_truth(folder / f"flow{ending}{suffix}")  # NaN where unknown
-    known = given.isfinite().all(dim=1, keepdim=True)
-    flow = filled(given)
-    visible = known.float() * inside(flow)
-    occluded = bench_flow.read_occluded(folder, f"{ending}.png", flow)
-    visible *= same_colour(flow, image_i, image_j) if occluded is None else (~occluded).float()
+    given = truth_files.read_truth(folder / f"flow{ending}{suffix}")  # NaN where unknown
+    occluded = truth_files.read_occluded(folder, f"{ending}.png", filled(given))
+    flow, visible = known(given, occluded, image_i, image_j)
     invalid = folder / f"invalid{ending}.png"
     if invalid.is_file():
-        wrong = bench_flow.read_pixels(invalid, cv2.IMREAD_GRAYSCALE) > 127
-        visible *= torch.from_numpy(~wrong).float()
+        wrong = truth_files.read_pixels(invalid, cv2.IMREAD_GRAYSCALE) > 127
+        visible = visible * torch.from_numpy(~wrong).float()
+    return Truth(flow, visible)
+
+
+def known(given: Tensor, occluded: Tensor | None, image_i: Tensor, image_j: Tensor) -> Truth:
+    """The truth of a flow that is NaN where unknown; where `occluded` is None, by colours."""
+    flow = filled(given)
+    visible = given.isfinite().all(dim=1, keepdim=True).float() * inside(flow)
+    visible *= same_colour(flow, image_i, image_j) if occluded is None else (~occluded).float()
     return Truth(flow, visible)
 
 
