@@ -17,7 +17,7 @@ from torch import Tensor
 
 from flow.atomic import write_atomic
 from flow.errors import FlowError
-from flow.estimators import Estimator
+from flow.estimating import Estimator
 from flow.files import decode_flo, decode_weight, encode_flo, encode_weight, read_flow
 from flow.occlusion import Check
 from flow.still import settled

@@ -23,7 +23,8 @@ from typing import Any
 
 from torch import Tensor
 
-from flow.estimators import ESTIMATORS, ON_LARGER, Estimator
+from flow.estimating import Estimator
+from flow.estimators import ESTIMATORS, ON_LARGER
 from flow.occlusion import CHECKS, Check, inconsistency
 from flow.warp import backward_warp, inside, resized
 from pipeline import images

@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models import optical_flow
 
+from flow.dis import dis, dis_on_larger
 from flow.errors import FlowError
-from flow.estimators import ESTIMATORS, dis, dis_on_larger, torchvision_layout
+from flow.estimators import ESTIMATORS
+from flow.raft import torchvision_layout
 
 PRESETS = ("ultrafast", "fast", "medium", "fine", "finest")
 RAFTS = ("raft_small", "raft_large")

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipeline", "pipeline.errors", "pipeline.keytypes", "pipeline.borders"}
-    | {"flow", "flow.errors", "flow.faults"},
+    | {"flow", "flow.errors", "flow.faults", "flow.estimating"},
     {
         "pipeline.sections",
         "pipeline.lbfgs",
@@ -17,6 +17,8 @@ FLOORS = [
         "pipeline.weights",
         "flow.atomic",
         "flow.files",
+        "flow.dis",
+        "flow.raft",
     },
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
