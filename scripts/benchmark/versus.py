@@ -35,45 +35,48 @@ def compare(
     scene: Scene, frame: int, base: Result, judge: Motion, rounds: int, yardstick: Yardstick
 ) -> dict[str, Any]:
     """One frame painted by both sides; ratios are ours to theirs, speedups theirs to ours."""
-    ours, times, evaluations = _race(scene, frame, rounds, yardstick)
-    theirs = base.figures
-    took = statistics.median(times.ours)
+    minimum, times, evaluations = _race(scene, frame, rounds, yardstick)
+    kept = {key: base.figures[key] for key in ("iterations", "evaluations", "stopped")}
     direct, winograd = (
-        theirs["evaluations"] * statistics.median(each) for each in (times.direct, times.winograd)
+        kept["evaluations"] * statistics.median(each) for each in (times.direct, times.winograd)
     )
-    losses = [scene.score(frame, written(image)).total for image in (ours.image, base.image)]
-    unclipped = [scene.score(frame, image).total for image in (ours.image, base.image)]
-    ewarp = [_ewarp(scene, frame, written(image), judge) for image in (ours.image, base.image)]
+    ours = {
+        "seconds": statistics.median(times.ours),
+        "seconds_all": times.ours,
+        "iterations": minimum.iterations,
+        "evaluations": evaluations,
+        "stopped": minimum.stopped,
+        **_judged(scene, frame, minimum.image, judge),
+    }
+    theirs = {
+        "seconds": direct,
+        "seconds_winograd": winograd,
+        "seconds_per_evaluation": times.direct,
+        **kept,
+        **_judged(scene, frame, base.image, judge),
+    }
     return {
         "frame": frame,
-        "speedup": direct / took,
-        "speedup_same_network": winograd / took,
-        "speedup_iterations": theirs["evaluations"] / evaluations,
-        "loss_ratio": losses[0] / losses[1],
-        "loss_ratio_unclipped": unclipped[0] / unclipped[1],
-        "ewarp_ratio": ewarp[0] / ewarp[1] if ewarp[0] and ewarp[1] else None,
+        "speedup": direct / ours["seconds"],
+        "speedup_same_network": winograd / ours["seconds"],
+        "speedup_iterations": kept["evaluations"] / evaluations,
+        "loss_ratio": ours["loss"] / theirs["loss"],
+        "loss_ratio_unclipped": ours["loss_unclipped"] / theirs["loss_unclipped"],
+        "ewarp_ratio": ours["ewarp"] / theirs["ewarp"]
+        if ours["ewarp"] and theirs["ewarp"]
+        else None,
         "disoccluded": _disoccluded(scene, frame),
-        "ours": {
-            "seconds": took,
-            "seconds_all": times.ours,
-            "iterations": ours.iterations,
-            "evaluations": evaluations,
-            "stopped": ours.stopped,
-            "loss": losses[0],
-            "loss_unclipped": unclipped[0],
-            "ewarp": ewarp[0],
-        },
-        "published": {
-            "seconds": direct,
-            "seconds_winograd": winograd,
-            "seconds_per_evaluation": times.direct,
-            "iterations": theirs["iterations"],
-            "evaluations": theirs["evaluations"],
-            "stopped": theirs["stopped"],
-            "loss": losses[1],
-            "loss_unclipped": unclipped[1],
-            "ewarp": ewarp[1],
-        },
+        "ours": ours,
+        "published": theirs,
+    }
+
+
+def _judged(scene: Scene, frame: int, image: Tensor, judge: Motion) -> dict[str, Any]:
+    """An image's whole loss as written and before clipping, and its warping error as written."""
+    return {
+        "loss": scene.score(frame, written(image)).total,
+        "loss_unclipped": scene.score(frame, image).total,
+        "ewarp": _ewarp(scene, frame, written(image), judge),
     }
 
 
