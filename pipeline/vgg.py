@@ -129,34 +129,30 @@ def _average_pool(x: Tensor) -> Tensor:
 
 
 def _max_pool(x: Tensor) -> Tensor:
+    if x.device.type != "cpu":
+        return F.max_pool2d(x, 2, ceil_mode=True)
     found: Tensor = _MaxPool.apply(x)
     return found
 
 
 class _MaxPool(torch.autograd.Function):
-    """2x2 maxima; kept for the way back is where they lie, which is no larger than the input."""
+    """2x2 maxima on a CPU: kept is where they lie, which is no larger than the input.
+
+    Windows do not overlap, so that the way back only puts each value in its place: torch's own is
+    two to five times as slow.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         found, places = F.max_pool2d(x, 2, ceil_mode=True, return_indices=True)
         ctx.save_for_backward(places)
-        ctx.shape = x.shape
+        ctx.size = x.shape[-2:]
         return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (places,), gradient = ctx.saved_tensors, gradients[0]
-        # Asked for its shape and format alone.
-        like = torch.empty(
-            ctx.shape,
-            dtype=gradient.dtype,
-            device=gradient.device,
-            memory_format=torch.channels_last,
-        )
-        two, none, one = [2, 2], [0, 0], [1, 1]
-        found: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
-            gradient, like, two, two, none, one, True, places
-        )
+        (places,) = ctx.saved_tensors
+        found: Tensor = torch.ops.aten.max_unpool2d(gradients[0], places, ctx.size)
         return found
 
 
