@@ -17,7 +17,7 @@ from pipeline.images import resize
 from pipeline.losses import TemporalTarget
 from pipeline.optimize import OPTIMIZERS, LossReport, Minimum, Objective, minimize
 from pipeline.schedule import Source, Step
-from pipeline.sections import RunConfig
+from pipeline.sections import OptimizerConfig, RunConfig
 from pipeline.style import Style
 from pipeline.temporal import Flows, Neighbours
 from pipeline.vgg import Vgg19
@@ -76,7 +76,9 @@ class Stylizer:
             start = self._start(around)
             if not step.needs:
                 return self._coarse_to_fine(frame, start, progress)
-            return self._minimize(frame, start, True, around.targets(), progress)
+            options = self.config.optimizer
+            held = around.targets()
+            return self._minimize(frame, start, options.iterations, options, held, progress)
 
     def iterations(self, step: Step) -> int:
         """How many iterations a step takes at most, over all its scales."""
@@ -92,11 +94,14 @@ class Stylizer:
         return frame
 
     def _coarse_to_fine(self, frame: Tensor, start: Tensor, progress: Progress) -> Minimum:
-        full = (frame.shape[-2], frame.shape[-1])
+        full, options = (frame.shape[-2], frame.shape[-1]), self.config.optimizer
+        last = options.model_copy(update={"tolerance": options.first_tolerance})
+        coarser = coarser_sizes(*full, options.coarsest)
         scales: list[Minimum] = []
-        for height, width in [*coarser_sizes(*full, self.config.optimizer.coarsest), full]:
+        for (height, width), rule in [*((size, coarse(options)) for size in coarser), (full, last)]:
             small, begin = resize(frame, height, width), resize(start, height, width)
-            scales.append(self._minimize(small, begin, False, [], progress))
+            most = options.first_iterations
+            scales.append(self._minimize(small, begin, most, rule, [], progress))
             start = resize(scales[-1].image, *full)
         iterations = sum(scale.iterations for scale in scales)
         stalled = any(scale.stopped == "stalled" for scale in scales)
@@ -107,15 +112,11 @@ class Stylizer:
         self,
         frame: Tensor,
         start: Tensor,
-        later: bool,
+        iterations: int,
+        options: OptimizerConfig,
         held: list[TemporalTarget],
         progress: Progress,
     ) -> Minimum:
-        options = self.config.optimizer
-        iterations = options.iterations
-        if not later:
-            iterations = options.first_iterations
-            options = options.model_copy(update={"tolerance": options.first_tolerance})
         objective = self.objective(frame, held)
         noise = self.network.noise
         return minimize(self.optimizer, objective, start, iterations, options, progress, noise)
@@ -192,6 +193,12 @@ def coarser_sizes(height: int, width: int, coarsest: int) -> list[tuple[int, int
         height, width = height // 2, width // 2
         sizes.insert(0, (height, width))
     return sizes
+
+
+def coarse(options: OptimizerConfig) -> OptimizerConfig:
+    """Coarser scales end as later frames do: what they leave undone, the next scale does."""
+    tolerance = max(options.tolerance, options.first_tolerance)
+    return options.model_copy(update={"tolerance": tolerance})
 
 
 def _sum(terms: object) -> Tensor:

@@ -115,6 +115,16 @@ def test_first_frames_and_others_each_have_their_rule(make: Callable[..., Styliz
         )
 
 
+def test_coarse_scales_end_by_the_looser_rule(
+    make: Callable[..., Stylizer], scales: list[tuple[Tensor, Minimum]]
+) -> None:
+    rules = {"first_iterations": 6, "window": 2}
+    for tolerance, first, wanted in ((1, 0, [2, 6]), (0, 1, [2, 2]), (0, 0, [6, 6])):
+        scales.clear()
+        make(optimizer={**rules, "tolerance": tolerance, "first_tolerance": first}).paint(FIRST)
+        assert [found.iterations for _, found in scales] == wanted
+
+
 def test_a_coarse_scale_that_stalls_is_told(
     make: Callable[..., Stylizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

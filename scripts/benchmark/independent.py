@@ -27,7 +27,7 @@ from pipeline import images
 from pipeline.config import load_config
 from pipeline.optimize import Evaluation, minimize
 from pipeline.sections import RunConfig
-from pipeline.stylize import coarser_sizes
+from pipeline.stylize import coarse, coarser_sizes
 from scripts.benchmark.cases import Size
 from scripts.benchmark.kept import Kept, Result, digest
 from scripts.benchmark.sides import Scene, by_default, with_vgg, written
@@ -154,16 +154,18 @@ def our_way(scene: Scene, bounded: bool, yardstick: Yardstick) -> Iterator[Mark]
     painter, judge = scene.painter(config), scene.painter(with_vgg(config, precision="float32"))
     frame = scene.frames[0]
     full = (frame.shape[-2], frame.shape[-1])
-    rule = options.model_copy(update={"tolerance": options.first_tolerance})
     measure = judge.objective(frame, [])
     noise = painter.network.noise
     yardstick()
     began, start, before = time.perf_counter(), frame, 0
     for size in coarser_sizes(*full, options.coarsest):
         small, start = images.resize(frame, *size), images.resize(start, *size)
-        coarse = painter.objective(small, [])
-        most = options.first_iterations
-        found = minimize(painter.optimizer, coarse, start, most, rule, noise=noise)
+        objective_, most, rule = (
+            painter.objective(small, []),
+            options.first_iterations,
+            coarse(options),
+        )
+        found = minimize(painter.optimizer, objective_, start, most, rule, noise=noise)
         start, before = found.image, before + found.iterations
     start = images.resize(start, *full)
     points = painter.optimizer(Evaluation(painter.objective(frame, []), noise), start, options)
