@@ -199,7 +199,7 @@ class OptimizerConfig(Section):
     first_tolerance: Weight = 0.0005
     """`tolerance` for first frames: what they leave undone, the others would go on with."""
     coarsest: int = Field(default=128, ge=0)
-    """First frames: coarse to fine, from halves of at least this short side (by `tolerance`); 0: no."""
+    """First frames: coarse to fine (by `tolerance`), from halves of at least this side; 0: no."""
     iterations: int = Field(default=60, ge=0)
     """Iterations for each other frame, at most: `tolerance` mostly stops them before."""
     tolerance: Weight = 0.005
