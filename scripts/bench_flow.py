@@ -73,9 +73,9 @@ def main() -> None:
         pair = painted(whole, arguments.side) if arguments.side else whole
         for name, estimator in estimators.items():
             rows.append(measure(pair, name, estimator))
+            print(f"{pair.name} {name}", file=sys.stderr)
         if pair.larger:
             rows.append(measure(pair, "dis, larger frames", by_larger(pair.larger)))
-            print(f"{pair.name} {name}", file=sys.stderr)
     if not rows:
         sys.exit(f"no flow_*.flo with its frames under {arguments.media}")
     print(table(rows))

@@ -51,6 +51,7 @@ def test_the_table_of_a_made_sequence(
         assert "soft" not in rows["dis fine"]
     output = capsys.readouterr()
     assert "| sintel_made 0007 | dis fine | 0." in output.out
+    assert "sintel_made 0007 dis fine\n" in output.err
     assert "left out: raft_small" in output.err
 
 

@@ -160,12 +160,8 @@ def our_way(scene: Scene, bounded: bool, yardstick: Yardstick) -> Iterator[Mark]
     began, start, before = time.perf_counter(), frame, 0
     for size in coarser_sizes(*full, options.coarsest):
         small, start = images.resize(frame, *size), images.resize(start, *size)
-        objective_, most, rule = (
-            painter.objective(small, []),
-            options.first_iterations,
-            coarse(options),
-        )
-        found = minimize(painter.optimizer, objective_, start, most, rule, noise=noise)
+        loss, most = painter.objective(small, []), options.first_iterations
+        found = minimize(painter.optimizer, loss, start, most, coarse(options), noise=noise)
         start, before = found.image, before + found.iterations
     start = images.resize(start, *full)
     points = painter.optimizer(Evaluation(painter.objective(frame, []), noise), start, options)

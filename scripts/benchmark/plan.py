@@ -47,7 +47,7 @@ class Plan:
 
 
 def whole(clips: Path | None) -> Plan:
-    """All of it: hours for the baselines, once; some twenty minutes for the rest."""
+    """All of it: hours for the baselines, once; half an hour for the rest."""
     small, middle, large = Size(320, 180), Size(640, 360), Size(1280, 720)
     usual, quick_motion = spans(clips)
     quick_first = Span(quick_motion.clip, quick_motion.first, 1)

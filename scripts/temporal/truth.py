@@ -48,7 +48,7 @@ def read(folder: Path, ending: str, image_i: Tensor, image_j: Tensor, suffix: st
     file of occlusions, `same_colour` stands for it.
     """
     given = truth_files.read_truth(folder / f"flow{ending}{suffix}")  # NaN where unknown
-    occluded = truth_files.read_occluded(folder, f"{ending}.png", filled(given))
+    occluded = truth_files.read_occluded(folder, f"{ending}.png", given)
     flow, visible = known(given, occluded, image_i, image_j)
     invalid = folder / f"invalid{ending}.png"
     if invalid.is_file():
