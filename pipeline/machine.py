@@ -1,4 +1,4 @@
-"""What this machine computes with: device, threads, precision."""
+"""What this machine computes with: device, threads, precision, memory."""
 
 from __future__ import annotations
 
