@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.config import check_name, load_config, parse_override
+from pipeline.config import load_config, parse_override
 from pipeline.errors import ConfigError
+from pipeline.keys import check_name
 from pipeline.sections import FlowConfig
 from pipeline.variants import Varied, parse_vary, vary_style
 

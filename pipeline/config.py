@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
@@ -18,8 +17,9 @@ import tomli_w
 from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
+from pipeline.keys import check_key, check_name, choices, is_key, marker, sections
 from pipeline.keytypes import PathKey
-from pipeline.sections import RunConfig, marker, sections
+from pipeline.sections import RunConfig
 
 T = TypeVar("T")
 Tables = dict[str, dict[str, Any]]
@@ -80,27 +80,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     except tomllib.TOMLDecodeError:
         return name, typed
     section, _, key = name.partition(".")
-    of_path = _is_key(section, key) and marker(section, key, PathKey) is not None
+    of_path = is_key(section, key) and marker(section, key, PathKey) is not None
     keep = isinstance(value, date | time) or (of_path and not isinstance(value, str))
     return name, typed if keep else value
-
-
-def check_name(name: str, where: str) -> None:
-    """Refuse what is not the `section.key` of a key; `where` it was given: --set or --vary.
-
-    Raises:
-        ConfigError: no such section or key, or only one of both.
-    """
-    section, _, key = name.partition(".")
-    if section and key:
-        return _check_key(section, key, where)
-    there = sections()
-    if section in there:
-        hint = f"; [{section}] has the keys {', '.join(there[section].model_fields)}"
-    else:
-        found = [f"{other}.{name}" for other in there if _is_key(other, name)]
-        hint = f"; there is {', '.join(found)}" if found else ", like temporal.weight=2e3"
-    raise ConfigError(f"{where} {name}: give it as section.key=value{hint}")
 
 
 def pick(table: Mapping[str, T], name: str, key: str) -> T:
@@ -113,7 +95,7 @@ def pick(table: Mapping[str, T], name: str, key: str) -> T:
         return table[name]
     module_name, colon, attribute = name.partition(":")
     if not colon:
-        raise ConfigError(f'{key}: "{name}" is unknown{_choices(name, table)}')
+        raise ConfigError(f'{key}: "{name}" is unknown{choices(name, table)}')
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # a user's module may raise anything
@@ -179,31 +161,10 @@ def _read_toml(path: Path) -> Tables:
                 f"{path}: {section} is a section: write [{section}] and its keys below"
             )
         for key in table if isinstance(table, dict) else ():
-            _check_key(section, key, str(path))
+            check_key(section, key, str(path))
         if section not in sections():
-            raise ConfigError(f"{path}: [{section}] is unknown{_choices(section, sections())}")
+            raise ConfigError(f"{path}: [{section}] is unknown{choices(section, sections())}")
     return data
-
-
-def _is_key(section: str, key: str) -> bool:
-    return section in sections() and key in sections()[section].model_fields
-
-
-def _check_key(section: str, key: str, where: str) -> None:
-    if section not in sections():
-        raise ConfigError(f"{where}: [{section}] is unknown{_choices(section, sections())}")
-    keys = sections()[section].model_fields
-    if key not in keys:
-        elsewhere = [name for name in sections() if _is_key(name, key)]
-        hint = f"; {elsewhere[0]}.{key} exists" if elsewhere else ""
-        raise ConfigError(f"{where}: {section}.{key} is unknown{_choices(key, keys)}{hint}")
-
-
-def _choices(given: str, allowed: Iterable[object]) -> str:
-    names = [str(name) for name in allowed]
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
-    guess = f'; did you mean "{near[0]}"?' if near else ""
-    return f"{guess} (allowed: {', '.join(names)})"
 
 
 def _resolve_paths(tables: Tables, base: Path) -> Tables:
@@ -238,13 +199,13 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
     given, context = first["input"], first.get("ctx", {})
     if "names" in context:
         given = context.get("given", given)
-        reason = "not allowed" + _choices(str(given), context["names"])
+        reason = "not allowed" + choices(str(given), context["names"])
     elif first["type"] == "string_pattern_mismatch":
         reason = f"not allowed (allowed: {FORMS[name]})"
     elif first["type"] == "literal_error":
         section, key = first["loc"][:2]
         mark = sections()[str(section)].model_fields[str(key)].annotation
-        reason = "not allowed" + _choices(str(given), getattr(mark, "__args__", ()))
+        reason = "not allowed" + choices(str(given), getattr(mark, "__args__", ()))
     else:
         reason = first["msg"][0].lower() + first["msg"][1:]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

@@ -6,7 +6,7 @@ importing torch; tests hold them equal to the registries' keys.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -260,21 +260,3 @@ class RunConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     vgg: VggConfig = VggConfig()
     run: RunSection = RunSection()
-
-
-def sections() -> dict[str, type[Section]]:
-    """The section classes by their names in a config file, in order."""
-    return {name: type(section) for name, section in RunConfig()}
-
-
-def marker(section: str, key: str, kind: type[Any]) -> Any | None:
-    """The metadata object of class `kind` (`PathKey`, `Named`) on a key, or None."""
-    field = sections()[section].model_fields[key]
-    stack: list[Any] = [*field.metadata, field.annotation]
-    while stack:
-        item = stack.pop()
-        item = getattr(item, "func", item)
-        if isinstance(item, kind):
-            return item
-        stack += [*getattr(item, "__metadata__", ()), *getattr(item, "__args__", ())]
-    return None

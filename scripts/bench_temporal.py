@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE[;…]",
         help="also our default with these keys changed",
     )
+    add("--own-first", action="store_true", help="rows of --vary paint their own first frame")
     add("--baselines-only", action="store_true", help="only the published methods")
     add("--paint-only", action="store_true", help="fill the cache, measure nothing")
     add("--side", type=int, default=160, help="longer side of the frames")
@@ -114,7 +115,8 @@ def wanted_methods(options: argparse.Namespace, sequence: Sequence) -> list[Meth
     if options.ablations:
         rows += methods.ablations()
     for text in options.vary:
-        rows.append(methods.changed(parse_override(part) for part in text.split(";")))
+        changes = [parse_override(part) for part in text.split(";")]
+        rows.append(methods.changed(changes, options.own_first))
     if options.true_flow and sequence.has_truth:
         rows += methods.with_true_flow(rows)
     return rows

@@ -11,8 +11,9 @@ from flow.estimators import ESTIMATORS
 from flow.occlusion import CHECKS
 from pipeline import config, losses, optimize, shots
 from pipeline.errors import ConfigError
+from pipeline.keys import marker, sections
 from pipeline.keytypes import VGG_LAYERS, Named
-from pipeline.sections import RunConfig, marker, sections
+from pipeline.sections import RunConfig
 from pipeline.weights import NAMES
 
 ROOT = Path(__file__).parent.parent

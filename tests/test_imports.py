@@ -20,6 +20,7 @@ FLOORS = [
         "flow.dis",
         "flow.raft",
     },
+    {"pipeline.keys"},
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
     | {"pipeline.machine", "flow.warp", "flow.estimators"},
     {"pipeline.shots", "pipeline.media", "pipeline.style", "flow.occlusion"} | {"flow.still"},

@@ -186,11 +186,12 @@ def ablations() -> list[Method]:
     return [changed(change) for change in (*single, *TOGETHER)]
 
 
-def changed(overrides: Iterable[tuple[str, Any]]) -> Method:
+def changed(overrides: Iterable[tuple[str, Any]], own_first: bool = False) -> Method:
     """Our default with these keys changed."""
     found = tuple(overrides)
+    name = "default_own_first" if own_first else "default"
     parts = (f"{key.partition('.')[2]}={_short(value)}" for key, value in found)
-    return Method(f"default {' '.join(parts)}", found, ours=True)
+    return Method(f"{name} {' '.join(parts)}", found, ours=True, own_first=own_first)
 
 
 def with_true_flow(methods: Iterable[Method]) -> list[Method]:
