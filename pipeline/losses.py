@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 PEAK = 255.0  # images are in [0, 1], the published weights are for 0..255
 
@@ -19,6 +20,7 @@ class TemporalTarget(NamedTuple):
 
     image: Tensor  # (1, 3, H, W) in [0, 1]
     weight: Tensor  # (1, 1, H, W): 0 not at all, 1 as the published loss holds a trusted pixel
+    area: int = 0  # hold the means of squares of this side, instead of single pixels
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
@@ -79,10 +81,14 @@ def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
 def temporal_loss(image: Tensor, target: TemporalTarget, kind: str = "squared") -> Tensor:
     """mean( c · (x − warped)² ) over all elements (Ruder et al. 2016, eq. 7).
 
+    With `target.area` it is the mean over squares of ( mean of √c · (x − warped) )², our own.
     "smooth_l1", of the published code: half the square up to one level of 255, then the absolute
     difference less a half, so that single large differences count less.
     """
     difference = (image - target.image) * PEAK
+    if target.area:
+        means = F.avg_pool2d(target.weight.sqrt() * difference, target.area, ceil_mode=True)
+        return means.square().mean()
     if kind == "smooth_l1":
         size = difference.abs()
         return (target.weight * torch.where(size < 1, size.square() / 2, size - 0.5)).mean()

@@ -133,10 +133,15 @@ class TemporalConfig(Section):
     """Over "all" pixels (published: weakens as occlusion grows), or the "trusted" ones."""
     flat: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Hold flat areas of the clip (skies, shadows) so much more strongly, as a factor."""
+    tone: Weight = 30.0
+    """Hold the mean colours of areas so much more strongly than pixels, against drift."""
+    light: bool = True
+    """Follow the clip where all of it grows lighter or darker (fades), frame by frame."""
     anchor: Weight = 0.0
     """Weight of holding each frame to its shot's first one, where that is seen: against drift."""
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    """How painted frames are warped; "bilinear" (the published one) blurs a little every time."""
+    interpolation: Literal["bilinear", "bicubic", "spline"] = "bicubic"
+    """How painted frames are warped; "bilinear" (the published one) blurs a little every time,
+    "spline" least."""
     first_init: Literal["content", "random"] = "content"
     """What the first frame of a shot starts from."""
     init: Literal["warped", "previous", "content", "random"] = "warped"

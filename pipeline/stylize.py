@@ -72,7 +72,8 @@ class Stylizer:
         """
         frame = self._load(step)
         with _enough_memory(frame):
-            around = Neighbours(step, frame, self.config.temporal, self.load_painted, self.flows)
+            given = (self.load_frame, self.load_painted, self.flows)
+            around = Neighbours(step, frame, self.config.temporal, *given)
             start = self._start(around)
             if not step.needs:
                 return self._coarse_to_fine(frame, start, progress)

@@ -15,6 +15,10 @@ from pipeline.losses import PEAK, TemporalTarget
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 
+AREA = 1 / 12  # of the shorter side: the squares whose mean colour is a frame's tone
+LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
+LIGHT = 2.0  # levels of 255: changes of luminance well below it are flicker
+BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
 SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
 FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
 FLAT_RADIUS = 3  # pixels
@@ -38,6 +42,7 @@ class Neighbours:
         step: the step.
         frame: the clip's frame of the step, `(1, 3, H, W)`, on the device to compute on.
         options: the config's `[temporal]`.
+        load_frame: the clip's frame of a number, `(1, 3, H, W)`.
         load_painted: the painted image of an earlier step, `(1, 3, H, W)`.
         flows: backward flow and weights between the clip's frames.
     """
@@ -47,12 +52,14 @@ class Neighbours:
         step: Step,
         frame: Tensor,
         options: TemporalConfig,
+        load_frame: Callable[[int], Tensor],
         load_painted: Callable[[Source], Tensor],
         flows: Flows,
     ) -> None:
         self.step = step
         self.frame = frame
         self.options = options
+        self.load_frame = load_frame
         self.load_painted = load_painted
         self.flows = flows
         self._warped: dict[int, Tensor] = {}
@@ -67,6 +74,8 @@ class Neighbours:
         if other not in self._warped:
             flow = self.flows.flow(self.step.frame, other).to(self.frame.device)
             moved = backward_warp(self.painted(other), flow, self.options.interpolation)
+            if self.options.light:
+                moved = moved * self._gain(other, flow)
             self._warped[other] = moved.clamp(0, 1)
         return self._warped[other]
 
@@ -106,6 +115,8 @@ class Neighbours:
             found.append(TemporalTarget(self.warped(anchor), self.weight(anchor) * share))
         if self.options.flat:
             found = _scaled(found, 1 + self.options.flat * flatness(self.frame))
+        if self.options.tone:
+            found += self._tones()
         return found
 
     def _held(self) -> list[TemporalTarget]:
@@ -115,6 +126,28 @@ class Neighbours:
             pairs = zip(others, long_term_weights(weights), strict=True)
             return [TemporalTarget(self.warped(other), weight) for other, weight in pairs]
         return [_average([self.warped(other) for other in others], weights)]
+
+    def _tones(self) -> list[TemporalTarget]:
+        """The nearest of the frames, as far as the means of areas go."""
+        area = max(1, round(min(self.frame.shape[-2:]) * AREA))
+        near = self.step.temporal_from[:1]
+        return [
+            TemporalTarget(self.warped(other), self.weight(other) * self.options.tone, area)
+            for other in near
+        ]
+
+    def _gain(self, other: int, flow: Tensor) -> float:
+        """How much lighter the clip became since another frame, as a factor; 1 if hardly.
+
+        The change d of the mean luminance of trusted pixels counts as d³ / (d² + 2²) levels, so
+        that fades and exposures count, and what flickers does not. Luminance as in Gao et al. 2018
+        ("ReCoNet", section 3.3), who let the painting follow it pixel by pixel, with its grain.
+        """
+        weight = self.weight(other).clamp(min=1e-3)
+        before = backward_warp(self.load_frame(other).to(self.frame.device), flow)
+        then, now = (_luminance(image, weight) for image in (before, self.frame))
+        change = (now - then) ** 3 / ((now - then) ** 2 + LIGHT**2)
+        return min(1 + change / max(then, 1.0), BRIGHTEST)
 
     def _blended(self, own: Tensor) -> Tensor:
         """δ c ∘ warped + (1 − δ c) ∘ own (Ruder et al. 2016, eq. 10, δ = `temporal.blend`)."""
@@ -159,6 +192,12 @@ def _average(images: list[Tensor], weights: list[Tensor]) -> TemporalTarget:
     mixed = torch.stack([image * weight for image, weight in zip(images, weights, strict=True)])
     strength = torch.stack(weights).amax(dim=0)
     return TemporalTarget(mixed.sum(dim=0) / total.clamp(min=1e-6), strength)
+
+
+def _luminance(image: Tensor, weight: Tensor) -> float:
+    """The weighted mean in levels; (1, 3, H, W) and (1, 1, H, W)."""
+    shares = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    return PEAK * float((image * shares * weight).sum() / weight.sum())
 
 
 def _scaled(targets: list[TemporalTarget], factor: float | Tensor) -> list[TemporalTarget]:

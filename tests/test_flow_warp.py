@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flow.warp import Mode, backward_warp, inside, resized
+from flow.warp import KEYS, Mode, backward_warp, inside, resized
 
-MODES: tuple[Mode, ...] = ("bilinear", "bicubic")
+MODES: tuple[Mode, ...] = ("bilinear", "bicubic", "spline")
 
 
 def constant_flow(x: float, y: float, height: int, width: int) -> torch.Tensor:
@@ -64,17 +64,34 @@ def test_bilinear_is_the_slow_reference() -> None:
     np.testing.assert_allclose(warped[0].numpy(), slow_bilinear(image, flow), atol=1e-12)
 
 
-def test_bicubic_reproduces_a_parabola() -> None:
-    x = torch.arange(16, dtype=torch.float64)
-    image = (x * x).expand(1, 1, 4, 16).contiguous()
-    flow = constant_flow(0.3, 0.0, 4, 16).double()
-    warped = backward_warp(image, flow, "bicubic")
-    inner = slice(1, 13)
-    torch.testing.assert_close(warped[..., inner], ((x + 0.3) ** 2)[inner].expand(1, 1, 4, 12))
+def test_bicubic_reproduces_a_line_and_keeps_what_its_kernel_says() -> None:
+    x = torch.arange(40, dtype=torch.float64)
+    flow = constant_flow(0.5, 0.0, 4, 40).double()
+    inner = slice(2, 37)
+    line = backward_warp((3 * x).expand(1, 1, 4, 40).contiguous(), flow, "bicubic")
+    torch.testing.assert_close(line[..., inner], (3 * (x + 0.5))[inner].expand(1, 1, 4, 35))
+    for period in (4, 6):
+        half = math.pi / period
+        kept = (1 - KEYS / 4) * math.cos(half) + KEYS / 4 * math.cos(3 * half)
+        assert kept == pytest.approx({4: 0.937, 6: 1.007}[period], abs=1e-3)
+        wave = torch.sin(2 * math.pi * x / period).expand(1, 1, 4, 40).contiguous()
+        expected = kept * torch.sin(2 * math.pi * (x + 0.5) / period)
+        found = backward_warp(wave, flow, "bicubic")[0, 0, 0, inner]
+        torch.testing.assert_close(found, expected[inner], atol=1e-9, rtol=0)
 
 
-def test_bicubic_keeps_more_detail_than_bilinear() -> None:
-    texture = torch.sin(torch.arange(64) * 1.2).expand(1, 1, 8, 64).contiguous()
+def test_a_spline_goes_through_the_pixels_and_reproduces_a_cubic() -> None:
+    x = torch.arange(64, dtype=torch.float64)
+    image = ((x - 30) ** 3).expand(1, 1, 3, 64).contiguous()
+    for shift in (1e-9, 0.3):
+        warped = backward_warp(image, constant_flow(shift, 0.0, 3, 64).double(), "spline")
+        inner = slice(20, 44)  # what the mirrored borders add is 0.27 times as much each pixel
+        expected = ((x + shift - 30) ** 3)[inner].expand(1, 1, 3, 24)
+        torch.testing.assert_close(warped[..., inner], expected, atol=1e-5, rtol=0)
+
+
+def test_each_kernel_keeps_more_detail_than_the_one_before() -> None:
+    texture = torch.sin(torch.arange(64) * 1.8).expand(1, 1, 8, 64).contiguous()
     there, back = constant_flow(0.5, 0, 8, 64), constant_flow(-0.5, 0, 8, 64)
     left: dict[str, float] = {}
     for mode in MODES:
@@ -83,6 +100,7 @@ def test_bicubic_keeps_more_detail_than_bilinear() -> None:
             image = backward_warp(backward_warp(image, there, mode), back, mode)
         left[mode] = image[..., 20:40].var().item()
     assert left["bicubic"] > 2 * left["bilinear"]
+    assert left["spline"] > 2 * left["bicubic"]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -98,7 +98,7 @@ def test_a_first_frame_is_painted_coarse_to_fine(
 def test_a_later_frame_is_painted_at_its_size_alone(
     make: Callable[..., Stylizer], scales: list[tuple[Tensor, Minimum]]
 ) -> None:
-    stylizer = make()
+    stylizer = make(temporal={"light": False})
     assert stylizer.paint(LATER).iterations == 3 == stylizer.iterations(LATER)
     ((start, _),) = scales
     torch.testing.assert_close(start, picture(103), atol=1e-6, rtol=0)
@@ -153,7 +153,7 @@ def test_each_pixel_is_held_to_the_nearest_frame_that_saw_it_and_others_to_none(
         return usual(self, frame, targets)
 
     monkeypatch.setattr(Stylizer, "objective", spy)
-    make(temporal={"targets": "nearest"}).paint(LATER)
+    make(temporal={"targets": "nearest", "tone": 0.0, "light": False}).paint(LATER)
     half, most = WIDTH // 2, WIDTH * 3 // 4
     for target, frame, (left, right) in zip(
         held, (3, 2, 0), [(0, half), (half, most), (0, 0)], strict=True
@@ -168,7 +168,8 @@ def test_occluded_pixels_are_not_held(make: Callable[..., Stylizer]) -> None:
     """Nothing but the temporal loss: held pixels go to their target, occluded ones stay."""
     only = {"style": {"weight": 0.0}, "content": {"weight": 0.0}, "tv": {"weight": 0.0}}
     step = Step(4, 0, "content", (), (3,))
-    image = make(**only, optimizer={"iterations": 20}).paint(step).image
+    temporal = {"tone": 0.0, "light": False}
+    image = make(**only, temporal=temporal, optimizer={"iterations": 20}).paint(step).image
     half = WIDTH // 2
     held, free = image[..., :half], image[..., half:]
     torch.testing.assert_close(held, picture(103)[..., :half], atol=1e-3, rtol=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.losses import temporal_loss
+from pipeline.losses import TemporalTarget, temporal_loss
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 from pipeline.temporal import Neighbours, flatness
@@ -33,13 +33,13 @@ class Still:
 
 
 def around(step: Step, frame: Tensor | None = None, **options: Any) -> Neighbours:
-    """Painted frame n is grey n / 10, of the pass before 0.05 darker."""
+    """Painted frame n is grey n / 10, of the pass before 0.05 darker; the clip is one frame."""
 
     def painted(source: Source) -> Tensor:
         return flat_picture(source.frame / 10 - (step.pass_index - source.pass_index) / 20)
 
     content = flat_picture(0.5) if frame is None else frame
-    return Neighbours(step, content, TemporalConfig(**options), painted, Still())
+    return Neighbours(step, content, TemporalConfig(**options), lambda _: content, painted, Still())
 
 
 def columns(image: Tensor) -> list[float]:
@@ -107,3 +107,33 @@ def test_flat_areas_are_held_more() -> None:
     assert float(found[..., WIDTH // 2 + 5 :].max()) < 1e-3
     (target,) = around(Step(4, 0, "warped", (3,), (3,)), frame, flat=2.0).targets()
     assert columns(target.weight)[0] == pytest.approx(3)
+
+
+def test_tone_is_held_to_the_frame_before() -> None:
+    step = Step(4, 0, "warped", (3,), (3, 2))
+    pixels, tone = around(step, tone=50.0, targets="mean").targets()
+    assert columns(tone.image) == pytest.approx([0.3] * 3)
+    assert columns(tone.weight) == [50, 0, 0]
+    assert (pixels.area, tone.area) == (0, 2)
+
+
+def test_the_painting_fades_with_the_clip_and_does_not_flicker_with_it() -> None:
+    """The clip grows darker by d levels from frame 3, painted 0.3, to frame 4."""
+    for d, followed in ((60.0, 60.0), (5.0, 4.3), (0.5, 0.03), (0.0, 0.0)):
+        step = Step(4, 0, "warped", (3,))
+        clip = {3: flat_picture(0.5), 4: flat_picture(0.5 - d / 255)}
+        options = TemporalConfig(light=True)
+        given = (clip.__getitem__, lambda source: flat_picture(0.3), Still())
+        start = Neighbours(step, clip[4], options, *given).start()
+        expected = 0.3 * (1 - followed / 127.5)
+        assert columns(start) == pytest.approx([expected] * 3, abs=1e-3)
+
+
+def test_tone_is_of_areas_not_of_pixels() -> None:
+    """A checkerboard has the tone of its mean; a shift by d levels costs d² a held pixel."""
+    board = torch.tensor([[0.25, 0.75], [0.75, 0.25]]).repeat(HEIGHT // 2, WIDTH // 2)
+    weight = torch.full((1, 1, HEIGHT, WIDTH), 4.0)
+    target = TemporalTarget(flat_picture(0.5), weight, area=2)
+    image = board.expand(1, 3, HEIGHT, WIDTH)
+    assert float(temporal_loss(image, target)) == pytest.approx(0, abs=1e-6)
+    assert float(temporal_loss(image + 3 / 255, target)) == pytest.approx(4 * 9, rel=1e-4)

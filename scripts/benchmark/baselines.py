@@ -87,7 +87,7 @@ def _paint(scene: Scene, frame: int, name: str) -> Result:
 
 def _given(scene: Scene, frame: int) -> dict[str, Any]:
     """All that both sides are given for a frame, as digests; the objective."""
-    held = [each for target in scene.targets(frame) for each in target]
+    held = [part for held in scene.targets(frame) for part in (held.image, held.weight)]
     before = [scene.painted[j] for j in scene.step(scene.config, frame).init_from]
     objective = keys_of(scene.config)
     del objective["optimizer"], objective["vgg"]["convolution"], objective["vgg"]["precision"]

@@ -164,7 +164,7 @@ class Scene:
     def targets(self, frame: int) -> tuple[TemporalTarget, ...]:
         """What both sides hold a frame to: the published warp and weights of painted frames."""
         step, options = self.step(self.config, frame), self.config.temporal
-        given = (self._load_painted, self.motion)
+        given = (self.frames.__getitem__, self._load_painted, self.motion)
         return tuple(Neighbours(step, self.frames[frame], options, *given).targets())
 
     def score(self, frame: int, image: Tensor) -> LossReport:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline import images
+from pipeline import images, metrics
 from pipeline.measure import measure_sequence
 from pipeline.metrics import mean
 from pipeline.scorer import Scorer
@@ -23,7 +23,7 @@ class Judge:
 
     Distances are those of `configs/ruder2016.toml`, without its weights. Style, content and
     iterations are means over the frames behind the first, which most methods share; sharpness is
-    against that first frame.
+    against that first frame. Of static shots "drift_still" is that of the still pixels alone.
     """
 
     def __init__(self, sequence: Sequence, side: int, flows: Flows) -> None:
@@ -52,6 +52,7 @@ class Judge:
             **{key: summary[key] for key in ("sharpness", "sharpness_last", "drift")},
             **{key: summary[key] for key in ("drift_colour", "boiling", "trusted")},
             "trusted_long": math.nan if long is None else summary["trusted_by_offset"][long],
+            "drift_still": self._still_drift(painted.frames),
             "ewarp_original_short": summary["ewarp_original_short"],
             "ewarp_original_long": math.nan if long is None else summary["ewarp_original_long"],
             "boiling_original": summary["boiling_original"],
@@ -61,6 +62,14 @@ class Judge:
             "frames": len(painted.frames),
         }
         return {key: _plain(value) for key, value in row.items()}
+
+    def _still_drift(self, painted: list[Tensor]) -> float:
+        """Drift of luminance over the pixels of a static shot that stand still, in levels."""
+        if self.sequence.metric is None:
+            return math.nan
+        still = self._weight(1, 0)[0, 0] > 0  # (H, W)
+        means = ([metrics.mean_colour(i[..., still]) for i in f] for f in (painted, self.original))
+        return metrics.luminance(metrics.drift(*means))
 
     def _flow(self, i: int, j: int) -> Tensor:
         return self._kept("flow", i, j)

@@ -18,6 +18,7 @@ COLUMNS = (
     ("content", "content_distance", "{:.4g}"),
     ("sharp", "sharpness", "{:.3f}"),
     ("drift", "drift", "{:+.2f}"),
+    ("… of still pixels", "drift_still", "{:+.2f}"),
     ("boiling", "boiling", "{:.2f}"),
     ("iterations", "iterations", "{:.0f}"),
     ("s/frame", "seconds", "{:.1f}"),
