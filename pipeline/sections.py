@@ -133,7 +133,7 @@ class TemporalConfig(Section):
     """Over "all" pixels (published: weakens as occlusion grows), or the "trusted" ones."""
     flat: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Hold flat areas of the clip (skies, shadows) so much more strongly, as a factor."""
-    tone: Weight = 30.0
+    tone: Weight = 300.0
     """Hold the mean colours of areas so much more strongly than pixels, against drift."""
     light: bool = True
     """Follow the clip where all of it grows lighter or darker (fades), frame by frame."""

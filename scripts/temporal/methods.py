@@ -79,7 +79,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "temporal.disoccluded": ("warped", "content", "moved"),
     "temporal.anchor": (0.0, 200.0),
     "temporal.flat": (0.0, 4.0),
-    "temporal.tone": (0.0, 30.0, 300.0),
+    "temporal.tone": (0.0, 30.0, 300.0, 1000.0),
     "temporal.light": (True, False),
     "temporal.interpolation": ("bilinear", "bicubic", "spline"),
     "temporal.weight": (500.0, 1000.0, 2000.0, 4000.0),
