@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from flow.occlusion import long_term_weights
 from flow.warp import backward_warp
 from pipeline.losses import PEAK, TemporalTarget
+from pipeline.metrics import LUMA
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 
 AREA = 1 / 12  # of the shorter side: the squares whose mean colour is a frame's tone
-LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 LIGHT = 2.0  # levels of 255: changes of luminance well below it are flicker
 BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
 SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
@@ -103,7 +103,7 @@ class Neighbours:
 
         The strengths are the flow's weights, shared out among several frames as published
         (`long_term_weights`), and changed by `options.targets`, `mean` and `flat`; the anchor's
-        are relative to `options.weight`.
+        are relative to `options.weight`. The nearest frame's tone (`options.tone`) comes last.
         """
         found = self._held()
         if self.options.mean == "trusted" and found:
@@ -144,8 +144,9 @@ class Neighbours:
         ("ReCoNet", section 3.3), who let the painting follow it pixel by pixel, with its grain.
         """
         weight = self.weight(other).clamp(min=1e-3)
-        before = backward_warp(self.load_frame(other).to(self.frame.device), flow)
-        then, now = (_luminance(image, weight) for image in (before, self.frame))
+        before = _luminance(self.load_frame(other).to(self.frame.device))
+        pair = (backward_warp(before, flow), _luminance(self.frame))
+        then, now = (PEAK * float((light * weight).sum() / weight.sum()) for light in pair)
         change = (now - then) ** 3 / ((now - then) ** 2 + LIGHT**2)
         return min(1 + change / max(then, 1.0), BRIGHTEST)
 
@@ -194,10 +195,10 @@ def _average(images: list[Tensor], weights: list[Tensor]) -> TemporalTarget:
     return TemporalTarget(mixed.sum(dim=0) / total.clamp(min=1e-6), strength)
 
 
-def _luminance(image: Tensor, weight: Tensor) -> float:
-    """The weighted mean in levels; (1, 3, H, W) and (1, 1, H, W)."""
+def _luminance(image: Tensor) -> Tensor:
+    """Y of BT.709: (1, 3, H, W) -> (1, 1, H, W)."""
     shares = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
-    return PEAK * float((image * shares * weight).sum() / weight.sum())
+    return (image * shares).sum(dim=1, keepdim=True)
 
 
 def _scaled(targets: list[TemporalTarget], factor: float | Tensor) -> list[TemporalTarget]:

@@ -39,7 +39,8 @@ def around(step: Step, frame: Tensor | None = None, **options: Any) -> Neighbour
         return flat_picture(source.frame / 10 - (step.pass_index - source.pass_index) / 20)
 
     content = flat_picture(0.5) if frame is None else frame
-    return Neighbours(step, content, TemporalConfig(**options), lambda _: content, painted, Still())
+    chosen = TemporalConfig(**{"tone": 0.0, **options})
+    return Neighbours(step, content, chosen, lambda _: content, painted, Still())
 
 
 def columns(image: Tensor) -> list[float]:
