@@ -134,7 +134,7 @@ class TemporalConfig(Section):
     flat: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Hold flat areas of the clip (skies, shadows) so much more strongly, as a factor."""
     tone: Weight = 300.0
-    """Hold the mean colours of areas so much more strongly than pixels, against drift."""
+    """Where nothing moves, hold mean colours of areas so much more strongly than pixels."""
     light: bool = True
     """Follow the clip where all of it grows lighter or darker (fades), frame by frame."""
     anchor: Weight = 0.0

@@ -17,6 +17,7 @@ from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 
 AREA = 1 / 12  # of the shorter side: the squares whose mean colour is a frame's tone
+STILL = 0.25  # pixels: motion well below it is none
 LIGHT = 2.0  # levels of 255: changes of luminance well below it are flicker
 BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
 SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
@@ -62,6 +63,7 @@ class Neighbours:
         self.load_frame = load_frame
         self.load_painted = load_painted
         self.flows = flows
+        self._flows: dict[int, Tensor] = {}
         self._warped: dict[int, Tensor] = {}
         self._weights: dict[int, Tensor] = {}
 
@@ -72,12 +74,18 @@ class Neighbours:
     def warped(self, other: int) -> Tensor:
         """The same, brought onto this frame."""
         if other not in self._warped:
-            flow = self.flows.flow(self.step.frame, other).to(self.frame.device)
-            moved = backward_warp(self.painted(other), flow, self.options.interpolation)
+            flow, way = self.flow(other), self.options.interpolation
+            moved = backward_warp(self.painted(other), flow, way)
             if self.options.light:
-                moved = moved * self._gain(other, flow)
+                moved = moved * self._gain(other)
             self._warped[other] = moved.clamp(0, 1)
         return self._warped[other]
+
+    def flow(self, other: int) -> Tensor:
+        """Where each pixel came from in another frame, `(1, 2, H, W)`."""
+        if other not in self._flows:
+            self._flows[other] = self.flows.flow(self.step.frame, other).to(self.frame.device)
+        return self._flows[other]
 
     def weight(self, other: int) -> Tensor:
         """Where that can be trusted, `(1, 1, H, W)` in [0, 1]."""
@@ -128,15 +136,20 @@ class Neighbours:
         return [_average([self.warped(other) for other in others], weights)]
 
     def _tones(self) -> list[TemporalTarget]:
-        """The nearest of the frames, as far as the means of areas go."""
-        area = max(1, round(min(self.frame.shape[-2:]) * AREA))
-        near = self.step.temporal_from[:1]
-        return [
-            TemporalTarget(self.warped(other), self.weight(other) * self.options.tone, area)
-            for other in near
-        ]
+        """The nearest of the frames, as far as the means of areas go, where nothing moves.
 
-    def _gain(self, other: int, flow: Tensor) -> float:
+        Where the picture moves, colours are left to find their places: there they do not drift
+        for long, and held they cost style.
+        """
+        area = max(1, round(min(self.frame.shape[-2:]) * AREA))
+        found = []
+        for other in self.step.temporal_from[:1]:
+            motion = self.flow(other).square().sum(dim=1, keepdim=True)  # (1, 1, H, W)
+            weight = self.weight(other) * torch.exp(-motion / STILL**2) * self.options.tone
+            found.append(TemporalTarget(self.warped(other), weight, area))
+        return found
+
+    def _gain(self, other: int) -> float:
         """How much lighter the clip became since another frame, as a factor; 1 if hardly.
 
         The change d of the mean luminance of trusted pixels counts as d³ / (d² + 2²) levels, so
@@ -145,7 +158,7 @@ class Neighbours:
         """
         weight = self.weight(other).clamp(min=1e-3)
         before = _luminance(self.load_frame(other).to(self.frame.device))
-        pair = (backward_warp(before, flow), _luminance(self.frame))
+        pair = (backward_warp(before, self.flow(other)), _luminance(self.frame))
         then, now = (PEAK * float((light * weight).sum() / weight.sum()) for light in pair)
         change = (now - then) ** 3 / ((now - then) ** 2 + LIGHT**2)
         return min(1 + change / max(then, 1.0), BRIGHTEST)

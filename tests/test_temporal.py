@@ -130,6 +130,18 @@ def test_the_painting_fades_with_the_clip_and_does_not_flicker_with_it() -> None
         assert columns(start) == pytest.approx([expected] * 3, abs=1e-3)
 
 
+def test_tone_is_held_only_where_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sliding(self: Still, i: int, j: int) -> Tensor:
+        flow = torch.zeros(1, 2, HEIGHT, WIDTH)
+        flow[:, 0, :, 1:9] = 2.0  # pixels, within the trusted half
+        return flow
+
+    monkeypatch.setattr(Still, "flow", sliding)
+    tone = around(Step(4, 0, "warped", (3,), (3,)), tone=50.0).targets()[-1]
+    assert tone.weight[0, 0, 0, 1:9].max() < 1e-6
+    assert columns(tone.weight) == [50, 0, 0]
+
+
 def test_tone_is_of_areas_not_of_pixels() -> None:
     """A checkerboard has the tone of its mean; a shift by d levels costs d² a held pixel."""
     board = torch.tensor([[0.25, 0.75], [0.75, 0.25]]).repeat(HEIGHT // 2, WIDTH // 2)
