@@ -139,7 +139,7 @@ class TemporalConfig(Section):
     """Follow the clip where all of it grows lighter or darker (fades), frame by frame."""
     anchor: Weight = 0.0
     """Weight of holding each frame to its shot's first one, where that is seen: against drift."""
-    interpolation: Literal["bilinear", "bicubic", "spline"] = "bicubic"
+    interpolation: Literal["bilinear", "bicubic", "spline"] = "spline"
     """How painted frames are warped; "bilinear" (the published one) blurs a little every time,
     "spline" least."""
     first_init: Literal["content", "random"] = "content"
