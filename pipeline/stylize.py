@@ -10,11 +10,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pipeline import losses, machine
+from pipeline import machine
 from pipeline.config import pick
 from pipeline.errors import OptimizationError
 from pipeline.images import resize
 from pipeline.losses import TemporalTarget
+from pipeline.objective import AGED, FrameLoss
 from pipeline.optimize import OPTIMIZERS, LossReport, Minimum, Objective, minimize
 from pipeline.schedule import Source, Step
 from pipeline.sections import OptimizerConfig, RunConfig
@@ -118,41 +119,14 @@ class Stylizer:
         held: list[TemporalTarget],
         progress: Progress,
     ) -> Minimum:
-        objective = self.objective(frame, held)
-        noise = self.network.noise
+        objective = self.objective(frame, held, options.refresh)
+        noise = max(self.network.noise, AGED if options.refresh > 1 else 0.0)
         return minimize(self.optimizer, objective, start, iterations, options, progress, noise)
 
-    def objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
-        """The loss of Ruder et al. 2016, eq. 9, with total variation, term by term.
-
-        The network's terms are built while walking it, which halves the memory of their gradients.
-        """
-        config, style = self.config, self.style
-        layers = {*config.content.layers, *config.style.layers}
-        with torch.no_grad():
-            content = self.network.features(frame, config.content.layers)
-        painting = style.targets(*frame.shape[-2:])
+    def objective(self, frame: Tensor, held: list[TemporalTarget], refresh: int = 1) -> Objective:
+        """The loss of a frame; exact, unless `refresh` lets small losses age (`FrameLoss`)."""
         machine.settle_memory(frame[0, 0].numel())
-
-        def objective(image: Tensor) -> dict[str, Tensor]:
-            contents, styles = [], []
-            for name, features in self.network.walk(image, layers):
-                if name in content:
-                    contents.append(losses.content_loss(features, content[name]))
-                if name in painting:
-                    styles.append(style.distance(name, features, painting))
-            terms = {
-                "content": config.content.weight * _sum(contents),
-                "style": config.style.weight * _sum(styles),
-                "tv": config.tv.weight * losses.total_variation(image, config.tv.norm),
-            }
-            if held:
-                kind = config.temporal.loss
-                temporal = _sum(losses.temporal_loss(image, target, kind) for target in held)
-                terms["temporal"] = (config.temporal.weight or 1) * temporal
-            return terms
-
-        return objective
+        return FrameLoss(self.config, self.network, self.style, frame, held, refresh)
 
     def _start(self, around: Neighbours) -> Tensor:
         if around.step.init == "content":
@@ -200,7 +174,3 @@ def coarse(options: OptimizerConfig) -> OptimizerConfig:
     """Coarser scales end as later frames do: what they leave undone, the next scale does."""
     tolerance = max(options.tolerance, options.first_tolerance)
     return options.model_copy(update={"tolerance": tolerance})
-
-
-def _sum(terms: object) -> Tensor:
-    return torch.stack(list(terms)).sum()  # type: ignore[call-overload]

@@ -70,13 +70,31 @@ class Vgg19:
         A loss that is built while walking has its gradient taken on the way back just where its
         layer is passed; built behind the walk, all layers' gradients are held at once.
         """
-        wanted = set(layers)
         half = self.dtype == torch.float16
         scale = 2.0 ** round(math.log2(image[0, 0].numel() / GRADIENT_PIXELS)) if half else 1.0
         x = image * 255 - self.mean
         x = x.to(self.dtype, memory_format=torch.channels_last)
-        x, late = _scale_gradient(x, 1 / scale), False
-        for block, number in self.weights:
+        for name, features in self._onwards(_scale_gradient(x, 1 / scale), self.weights, layers):
+            yield name, _scale_gradient(features, scale)
+
+    def walk_on(
+        self, features: Tensor, behind: str, layers: Iterable[str]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Walk on from the features of a layer to layers behind it."""
+        places = list(self.weights)
+        there = next(place for place in places if behind in _names(*place))
+        x = features if behind.startswith("relu") else F.relu(features)
+        yield from self._onwards(x, places[places.index(there) + 1 :], layers)
+
+    def depth(self, layer: str) -> int:
+        """How many convolutions lead to a layer."""
+        return 1 + next(i for i, place in enumerate(self.weights) if layer in _names(*place))
+
+    def _onwards(
+        self, x: Tensor, places: Iterable[tuple[int, int]], layers: Iterable[str]
+    ) -> Iterator[tuple[str, Tensor]]:
+        wanted, late = set(layers), False
+        for block, number in places:
             if not wanted:
                 return  # nothing behind the last wanted layer is computed
             if number == 1 and block > 1:
@@ -87,11 +105,11 @@ class Vgg19:
             x = self._convolve(x, layer, rectified=not late and conv not in wanted)
             if conv in wanted:
                 wanted.remove(conv)
-                yield conv, _scale_gradient(x, scale)
+                yield conv, x
                 x = x if late else F.relu(x)
             if relu in wanted:
                 wanted.remove(relu)
-                yield relu, _scale_gradient(x, scale)
+                yield relu, x
 
     def _pooled_next(self, block: int, number: int) -> bool:
         """Whether maxima follow: there the rectifier does as well, on a quarter of the values."""

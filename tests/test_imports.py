@@ -28,6 +28,7 @@ FLOORS = [
         "pipeline.schedule",
         "pipeline.metrics",
         "pipeline.scorer",
+        "pipeline.objective",
         "pipeline.sheets",
         "pipeline.variants",
         "flow.store",

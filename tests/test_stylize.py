@@ -148,9 +148,9 @@ def test_each_pixel_is_held_to_the_nearest_frame_that_saw_it_and_others_to_none(
     held: list[TemporalTarget] = []
     usual = Stylizer.objective
 
-    def spy(self: Stylizer, frame: Tensor, targets: list[TemporalTarget]) -> Any:
+    def spy(self: Stylizer, frame: Tensor, targets: list[TemporalTarget], *rest: Any) -> Any:
         held.extend(targets)
-        return usual(self, frame, targets)
+        return usual(self, frame, targets, *rest)
 
     monkeypatch.setattr(Stylizer, "objective", spy)
     make(temporal={"targets": "nearest", "tone": 0.0, "light": False}).paint(LATER)

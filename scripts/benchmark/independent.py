@@ -160,11 +160,12 @@ def our_way(scene: Scene, bounded: bool, yardstick: Yardstick) -> Iterator[Mark]
     began, start, before = time.perf_counter(), frame, 0
     for size in coarser_sizes(*full, options.coarsest):
         small, start = images.resize(frame, *size), images.resize(start, *size)
-        loss, most = painter.objective(small, []), options.first_iterations
+        loss, most = painter.objective(small, [], options.refresh), options.first_iterations
         found = minimize(painter.optimizer, loss, start, most, coarse(options), noise=noise)
         start, before = found.image, before + found.iterations
     start = images.resize(start, *full)
-    points = painter.optimizer(Evaluation(painter.objective(frame, []), noise), start, options)
+    loss = painter.objective(frame, [], options.refresh)
+    points = painter.optimizer(Evaluation(loss, noise), start, options)
     seconds = 0.0
     for iteration, point in enumerate(islice(points, MOST + 1)):
         if iteration % JUDGED:

@@ -119,9 +119,9 @@ class Painter(Stylizer):
     held: tuple[TemporalTarget, ...] = ()
     evaluations = 0
 
-    def objective(self, frame: Tensor, held: list[TemporalTarget]) -> Objective:
+    def objective(self, frame: Tensor, held: list[TemporalTarget], refresh: int = 1) -> Objective:
         """The loss, held to what both sides are held to wherever it is held to anything."""
-        found = super().objective(frame, list(self.held) if held else [])
+        found = super().objective(frame, list(self.held) if held else [], refresh)
 
         def counted(image: Tensor) -> dict[str, Tensor]:
             self.evaluations += 1

@@ -119,6 +119,7 @@ YOUNGER: dict[str, Any] = {
     "temporal.blend": 0.5,
     "temporal.from_pass": 1,
     "optimizer.first_tolerance": 1e-4,
+    "optimizer.refresh": 1,
     "flow.still": False,
     "flow.detail": 1.0,
 }
