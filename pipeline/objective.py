@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class FrameLoss:
             self.content = network.features(frame, config.content.layers)
         behind = _behind(network, self.content, self.painting)
         ages = behind and refresh > 1 and network.dtype != torch.float16  # its slopes would fade
-        self.deepest = _Deepest(self, behind, refresh) if ages else None
+        self.deepest = _Deepest(self._style_behind(behind), refresh) if ages else None
         self.layers = {*self.content, *self.painting} - (behind if ages else set())
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
@@ -72,6 +72,17 @@ class FrameLoss:
             terms["temporal"] = (config.temporal.weight or 1) * temporal
         return terms
 
+    def _style_behind(self, layers: set[str]) -> Callable[[Tensor], Tensor]:
+        """The weighted style loss of layers behind the content, of the last content's features."""
+        network, style, painting = self.network, self.style, self.painting  # and not self: a circle
+        weight, last = self.config.style.weight, max(self.content, key=network.depth)
+
+        def loss(features: Tensor) -> Tensor:
+            walk = network.walk_on(features, last, layers)
+            return weight * _sum(style.distance(name, each, painting) for name, each in walk)
+
+        return loss
+
 
 class _Deepest:
     """Style losses of layers behind all content, to first order between calls that compute them.
@@ -80,20 +91,18 @@ class _Deepest:
     the work. Its slope in the features of the content layer before is kept; from there on the way
     back is the others' own, always exact. The parts of a loss that change slowly are computed less
     often, as in multiple time stepping (Tuckerman, Berne and Martyna 1992).
+
+    Args:
+        loss: the weighted losses, of the features of the last content layer.
+        refresh: compute them anew every so many calls, if they are small.
     """
 
-    def __init__(self, whole: FrameLoss, layers: set[str], refresh: int) -> None:
-        self.whole, self.layers, self.refresh, self.calls = whole, layers, refresh, 0
-        self.last = max(whole.content, key=whole.network.depth)
+    def __init__(self, loss: Callable[[Tensor], Tensor], refresh: int) -> None:
+        self.loss, self.refresh, self.calls = loss, refresh, 0
         self.value = self.slope = self.there = torch.tensor(0.0)
 
     def __call__(self, features: Tensor, others: Tensor) -> Tensor:
-        """Their weighted sum.
-
-        Args:
-            features: of the last content layer.
-            others: the sum of the other losses of the network.
-        """
+        """The losses at features, beside the sum of the network's others."""
         if self.calls % self.refresh == 0:
             self._compute(features.detach())
             if self.value > SMALL * others.detach():
@@ -104,11 +113,8 @@ class _Deepest:
 
     @torch.enable_grad()
     def _compute(self, features: Tensor) -> None:
-        whole, start = self.whole, features.requires_grad_()
-        walk = whole.network.walk_on(start, self.last, self.layers)
-        found = _sum(whole.style.distance(name, each, whole.painting) for name, each in walk)
-        value = whole.config.style.weight * found
-        (self.slope,) = torch.autograd.grad(value, start)
+        value = self.loss(features.requires_grad_())
+        (self.slope,) = torch.autograd.grad(value, features)
         self.value, self.there = value.detach(), features.detach()
 
 

@@ -1,5 +1,6 @@
 """A frame's loss with the real weights, and the deepest layers' losses to first order."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,14 @@ def test_nothing_ages_where_no_style_lies_behind_the_content(
     for seed in (2, 3):
         loss(picture(seed))
     assert layers.count((5, 1)) == 2
+
+
+def test_a_frames_losses_are_freed_with_it(make: Make) -> None:
+    loss = make(refresh=8)
+    loss(picture(2))
+    gone = weakref.ref(loss)
+    del loss
+    assert gone() is None
 
 
 def test_a_painting_ends_where_the_exact_losses_lead(make: Make) -> None:
