@@ -11,15 +11,13 @@ from torch.nn import functional as F
 
 from flow.occlusion import long_term_weights
 from flow.warp import backward_warp
+from pipeline.light import FLASH, LightChange, light_change, likeness
 from pipeline.losses import PEAK, TemporalTarget
-from pipeline.metrics import LUMA
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 
 AREA = 1 / 12  # of the shorter side: the squares whose mean colour is a frame's tone
 STILL = 0.25  # pixels: motion well below it is none
-LIGHT = 2.0  # levels of 255: changes of luminance well below it are flicker
-BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
 SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
 FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
 FLAT_RADIUS = 3  # pixels
@@ -66,6 +64,7 @@ class Neighbours:
         self._flows: dict[int, Tensor] = {}
         self._warped: dict[int, Tensor] = {}
         self._weights: dict[int, Tensor] = {}
+        self._lights: dict[int, LightChange] = {}
 
     def painted(self, other: int) -> Tensor:
         """Another frame as this pass painted it, `(1, 3, H, W)`."""
@@ -77,7 +76,7 @@ class Neighbours:
             flow, way = self.flow(other), self.options.interpolation
             moved = backward_warp(self.painted(other), flow, way)
             if self.options.light:
-                moved = moved * self._gain(other)
+                moved = moved * self._light(other).gain
             self._warped[other] = moved.clamp(0, 1)
         return self._warped[other]
 
@@ -101,6 +100,7 @@ class Neighbours:
         (other,) = self.step.init_from
         if self.step.init == "previous":
             return self.painted(other)
+        other = self._alike(other)
         if self.options.disoccluded == "warped":
             return self.warped(other)
         filling = self.frame if self.options.disoccluded == "content" else self._moved(other)
@@ -130,6 +130,9 @@ class Neighbours:
     def _held(self) -> list[TemporalTarget]:
         others = self.step.temporal_from
         weights = [self.weight(other) for other in others]
+        if self.options.light:
+            counts = likeness([self._light(other) for other in others])
+            weights = [weight * count for weight, count in zip(weights, counts, strict=True)]
         if self.options.targets == "nearest" or len(others) < 2:
             pairs = zip(others, long_term_weights(weights), strict=True)
             return [TemporalTarget(self.warped(other), weight) for other, weight in pairs]
@@ -143,25 +146,28 @@ class Neighbours:
         """
         area = max(1, round(min(self.frame.shape[-2:]) * AREA))
         found = []
-        for other in self.step.temporal_from[:1]:
+        for other in map(self._alike, self.step.temporal_from[:1]):
             motion = self.flow(other).square().sum(dim=1, keepdim=True)  # (1, 1, H, W)
             weight = self.weight(other) * torch.exp(-motion / STILL**2) * self.options.tone
             found.append(TemporalTarget(self.warped(other), weight, area))
         return found
 
-    def _gain(self, other: int) -> float:
-        """How much lighter the clip became since another frame, as a factor; 1 if hardly.
+    def _light(self, other: int) -> LightChange:
+        """How much lighter the clip became since another frame."""
+        if other not in self._lights:
+            then = self.load_frame(other).to(self.frame.device)
+            given = (then, self.frame, self.flow(other), self.weight(other))
+            self._lights[other] = light_change(*given)
+        return self._lights[other]
 
-        The change d of the mean luminance of trusted pixels counts as d³ / (d² + 2²) levels, so
-        that fades and exposures count, and what flickers does not. Luminance as in Gao et al. 2018
-        ("ReCoNet", section 3.3), who let the painting follow it pixel by pixel, with its grain.
-        """
-        weight = self.weight(other).clamp(min=1e-3)
-        before = _luminance(self.load_frame(other).to(self.frame.device))
-        pair = (backward_warp(before, self.flow(other)), _luminance(self.frame))
-        then, now = (PEAK * float((light * weight).sum() / weight.sum()) for light in pair)
-        change = (now - then) ** 3 / ((now - then) ** 2 + LIGHT**2)
-        return min(1 + change / max(then, 1.0), BRIGHTEST)
+    def _alike(self, other: int) -> int:
+        """That frame, or the one of those held to that is behind it, if a flash lies between."""
+        if not self.options.light or self.step.init != "warped":
+            return other
+        others = (other, *self.step.temporal_from)
+        best = min(others, key=lambda each: self._light(each).size)
+        flash = self._light(other).size - self._light(best).size > FLASH
+        return best if flash else other
 
     def _blended(self, own: Tensor) -> Tensor:
         """δ c ∘ warped + (1 − δ c) ∘ own (Ruder et al. 2016, eq. 10, δ = `temporal.blend`)."""
@@ -206,12 +212,6 @@ def _average(images: list[Tensor], weights: list[Tensor]) -> TemporalTarget:
     mixed = torch.stack([image * weight for image, weight in zip(images, weights, strict=True)])
     strength = torch.stack(weights).amax(dim=0)
     return TemporalTarget(mixed.sum(dim=0) / total.clamp(min=1e-6), strength)
-
-
-def _luminance(image: Tensor) -> Tensor:
-    """Y of BT.709: (1, 3, H, W) -> (1, 1, H, W)."""
-    shares = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
-    return (image * shares).sum(dim=1, keepdim=True)
 
 
 def _scaled(targets: list[TemporalTarget], factor: float | Tensor) -> list[TemporalTarget]:

@@ -33,6 +33,7 @@ FLOORS = [
         "pipeline.variants",
         "flow.store",
     },
+    {"pipeline.light"},
     {"pipeline.temporal"},
     {
         "pipeline.claims",

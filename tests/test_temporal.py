@@ -130,6 +130,25 @@ def test_the_painting_fades_with_the_clip_and_does_not_flicker_with_it() -> None
         assert columns(start) == pytest.approx([expected] * 3, abs=1e-3)
 
 
+def test_behind_a_flash_the_painting_goes_on_from_before_it() -> None:
+    """Frames 2 and 3 are lit by a flash, in which the painting lost its lightest colours."""
+    clip = {0: flat_picture(0.5), 2: flat_picture(0.8), 3: flat_picture(0.7), 4: flat_picture(0.5)}
+    painted = {0: 0.8, 2: 1.0, 3: 1.0}
+    step = Step(4, 0, "warped", (3,), (3, 2, 0))
+    for targets in ("nearest", "mean"):
+        options = TemporalConfig(light=True, tone=50.0, targets=targets)
+        given = (clip.__getitem__, lambda source: flat_picture(painted[source.frame]), Still())
+        around = Neighbours(step, clip[4], options, *given)
+        assert columns(around.start()) == pytest.approx([0.8] * 3, abs=1e-3)
+        *held, tone = around.targets()
+        for target in held:
+            strong = target.weight[0, 0, 0] > 1e-3
+            assert target.image[0, 0, 0][strong].tolist() == pytest.approx(
+                [0.8] * int(strong.sum()), abs=1e-3
+            )
+        assert columns(tone.image) == pytest.approx([0.8] * 3, abs=1e-3)
+
+
 def test_tone_is_held_only_where_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     def sliding(self: Still, i: int, j: int) -> Tensor:
         flow = torch.zeros(1, 2, HEIGHT, WIDTH)

@@ -119,7 +119,7 @@ def per_megapixel(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -
     """
     default = sides.default()
     usual = usual_iterations(default, [])
-    few = min(4, default.optimizer.iterations)
+    few = min(1 + default.optimizer.refresh, default.optimizer.iterations)  # all kinds, in turn
     options = default.optimizer.model_copy(update={"iterations": few})
     painter = scene.painter(default.model_copy(update={"optimizer": options}))
     frame = scene.shot.start + 1

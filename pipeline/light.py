@@ -1,0 +1,70 @@
+"""How much lighter a clip became between two frames, and how far its painting follows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from flow.warp import backward_warp
+from pipeline.losses import PEAK
+from pipeline.metrics import LUMA
+
+FLICKER = 2.0  # levels of 255: changes well below it are none
+FLASH = 8.0  # levels: frames whose light differs by more than another's say less
+BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
+
+
+class LightChange(NamedTuple):
+    """The mean luminance of what two frames both show, in levels of 255."""
+
+    then: float
+    now: float
+
+    @property
+    def size(self) -> float:
+        """By how many levels it differs."""
+        return abs(self.now - self.then)
+
+    @property
+    def gain(self) -> float:
+        """The factor by which the painting grows lighter; 1 if the clip hardly changed.
+
+        A change of d levels counts as d³ / (d² + 2²), so that fades and exposures count, and noise
+        does not.
+        """
+        change = self.now - self.then
+        counted = change**3 / (change**2 + FLICKER**2)
+        return min(1 + counted / max(self.then, 1.0), BRIGHTEST)
+
+
+def light_change(then: Tensor, now: Tensor, flow: Tensor, weight: Tensor) -> LightChange:
+    """Between two frames of the clip, over the pixels whose flow can be trusted.
+
+    Luminance as in Gao et al. 2018 ("ReCoNet", section 3.3), who let the painting follow it pixel
+    by pixel, with its grain.
+
+    Shapes: then, now (1, 3, H, W); flow (1, 2, H, W) from now to then; weight (1, 1, H, W).
+    """
+    weight = weight.clamp(min=1e-3)
+    pair = (backward_warp(_luminance(then), flow), _luminance(now))
+    return LightChange(*(PEAK * float((each * weight).sum() / weight.sum()) for each in pair))
+
+
+def likeness(changes: list[LightChange]) -> list[float]:
+    """Of several frames, how far each counts: less, the more its light differs than the best's.
+
+    A painting that followed a flash lost what was too light in it: the frames before the flash say
+    better how the ones behind it look.
+    """
+    best = min((change.size for change in changes), default=0.0)
+    unlike = torch.tensor([(change.size - best) / FLASH for change in changes])
+    found: list[float] = torch.exp(-(unlike**4)).tolist()
+    return found
+
+
+def _luminance(image: Tensor) -> Tensor:
+    """Y of BT.709: (1, 3, H, W) -> (1, 1, H, W)."""
+    shares = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    return (image * shares).sum(dim=1, keepdim=True)
