@@ -125,4 +125,5 @@ def _behind(network: Vgg19, content: Iterable[str], painting: Iterable[str]) -> 
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:
-    return torch.stack(list(terms)).sum()
+    found = list(terms)
+    return torch.stack(found).sum() if found else torch.tensor(0.0)

@@ -97,6 +97,15 @@ def test_losses_that_are_not_small_are_always_computed(
     assert layers.count((5, 1)) == 6
 
 
+def test_a_style_of_the_deepest_layer_alone(make: Make) -> None:
+    only = {"layers": ["relu5_1"], "layer_weights": [1.0]}
+    exact, aging = Evaluation(make(style=only)), Evaluation(make(refresh=8, style=only))
+    for seed in (2, 3):
+        (here, slope), (report, gradient) = exact(picture(seed)), aging(picture(seed))
+        assert report.terms == pytest.approx(here.terms, rel=1e-5)
+        torch.testing.assert_close(gradient, slope, rtol=1e-3, atol=1e-5 * float(slope.abs().max()))
+
+
 @pytest.mark.parametrize("content", ["relu5_1", "relu5_2"])
 def test_nothing_ages_where_no_style_lies_behind_the_content(
     make: Make, network: Vgg19, monkeypatch: pytest.MonkeyPatch, content: str
