@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -59,9 +60,7 @@ def likeness(changes: list[LightChange]) -> list[float]:
     better how the ones behind it look.
     """
     best = min((change.size for change in changes), default=0.0)
-    unlike = torch.tensor([(change.size - best) / FLASH for change in changes])
-    found: list[float] = torch.exp(-(unlike**4)).tolist()
-    return found
+    return [math.exp(-(((change.size - best) / FLASH) ** 4)) for change in changes]
 
 
 def _luminance(image: Tensor) -> Tensor:

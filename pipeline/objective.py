@@ -45,7 +45,8 @@ class FrameLoss:
         with torch.no_grad():
             self.content = network.features(frame, config.content.layers)
         behind = _behind(network, self.content, self.painting)
-        ages = behind and refresh > 1 and network.dtype != torch.float16  # its slopes would fade
+        fades = network.dtype == torch.float16  # slopes would fade below its smallest numbers
+        ages = bool(behind) and refresh > 1 and not fades
         self.deepest = _Deepest(self._style_behind(behind), refresh) if ages else None
         self.layers = {*self.content, *self.painting} - (behind if ages else set())
 

@@ -161,7 +161,7 @@ class Neighbours:
         return self._lights[other]
 
     def _alike(self, other: int) -> int:
-        """That frame, or the one of those held to that is behind it, if a flash lies between."""
+        """That frame, or the one of those held to whose light is most like, if it is of a flash."""
         if not self.options.light or self.step.init != "warped":
             return other
         others = (other, *self.step.temporal_from)
