@@ -110,8 +110,9 @@ class Neighbours:
         """The images that the temporal loss holds to, with the strength for each pixel.
 
         The strengths are the flow's weights, shared out among several frames as published
-        (`long_term_weights`), and changed by `options.targets`, `mean` and `flat`; the anchor's
-        are relative to `options.weight`. The nearest frame's tone (`options.tone`) comes last.
+        (`long_term_weights`), and changed by `options.targets`, `mean`, `flat` and `light`; the
+        anchor's are relative to `options.weight`. The nearest frame's tone (`options.tone`) comes
+        last, or behind a flash that of the frame before it.
         """
         found = self._held()
         if self.options.mean == "trusted" and found:

@@ -141,6 +141,7 @@ def test_behind_a_flash_the_painting_goes_on_from_before_it() -> None:
         around = Neighbours(step, clip[4], options, *given)
         assert columns(around.start()) == pytest.approx([0.8] * 3, abs=1e-3)
         *held, tone = around.targets()
+        assert max(float(target.weight.max()) for target in held) > 0.99
         for target in held:
             strong = target.weight[0, 0, 0] > 1e-3
             assert target.image[0, 0, 0][strong].tolist() == pytest.approx(
