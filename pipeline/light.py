@@ -15,6 +15,7 @@ from pipeline.metrics import LUMA
 FLICKER = 2.0  # levels of 255: changes well below it are none
 FLASH = 8.0  # levels: frames whose light differs by more than another's say less
 BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
+LIGHTEST = 0.9  # of the clip's own light: as far as a painting follows it upwards
 
 
 class LightChange(NamedTuple):
@@ -28,16 +29,21 @@ class LightChange(NamedTuple):
         """By how many levels it differs."""
         return abs(self.now - self.then)
 
-    @property
-    def gain(self) -> float:
-        """The factor by which the painting grows lighter; 1 if the clip hardly changed.
+    def gain(self, painted: float, trend: float = 0.0) -> float:
+        """The factor by which a painting of this mean luminance follows the clip's; 1 if at all.
 
-        A change of d levels counts as d³ / (d² + 2²), so that fades and exposures count, and noise
-        does not.
+        A change of d levels counts as d s² / (s² + 2²), s the larger of |d| and of the change over
+        more frames (`trend`), so that fades and exposures count, and noise does not. The painting
+        follows in proportion, down to black. But a dark frame's painting is not as dark as it is
+        (style weighs more in it: of 0 and of 50 levels alike it made 50 to 100): there the clip's
+        proportions say nothing, and it grows no lighter until the clip has come near.
         """
-        change = self.now - self.then
-        counted = change**3 / (change**2 + FLICKER**2)
-        return min(1 + counted / max(self.then, 1.0), BRIGHTEST)
+        change, size = self.now - self.then, max(self.size, trend)
+        counted = change * size**2 / (size**2 + FLICKER**2)
+        followed = painted * (1 + counted / max(self.then, 1.0))
+        if counted > 0:
+            followed = min(followed, max(painted, LIGHTEST * (self.then + counted)))
+        return min(followed / max(painted, 1e-3), BRIGHTEST)
 
 
 def light_change(then: Tensor, now: Tensor, flow: Tensor, weight: Tensor) -> LightChange:
@@ -48,9 +54,16 @@ def light_change(then: Tensor, now: Tensor, flow: Tensor, weight: Tensor) -> Lig
 
     Shapes: then, now (1, 3, H, W); flow (1, 2, H, W) from now to then; weight (1, 1, H, W).
     """
+    return LightChange(*(mean_light(each, weight) for each in (backward_warp(then, flow), now)))
+
+
+def mean_light(image: Tensor, weight: Tensor) -> float:
+    """The mean luminance of what can be trusted, in levels of 255.
+
+    Shapes: image (1, 3, H, W); weight (1, 1, H, W).
+    """
     weight = weight.clamp(min=1e-3)
-    pair = (backward_warp(_luminance(then), flow), _luminance(now))
-    return LightChange(*(PEAK * float((each * weight).sum() / weight.sum()) for each in pair))
+    return PEAK * float((_luminance(image) * weight).sum() / weight.sum())
 
 
 def likeness(changes: list[LightChange]) -> list[float]:

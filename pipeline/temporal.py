@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from flow.occlusion import long_term_weights
 from flow.warp import backward_warp
-from pipeline.light import FLASH, LightChange, light_change, likeness
+from pipeline.light import FLASH, LightChange, light_change, likeness, mean_light
 from pipeline.losses import PEAK, TemporalTarget
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
@@ -76,7 +76,7 @@ class Neighbours:
             flow, way = self.flow(other), self.options.interpolation
             moved = backward_warp(self.painted(other), flow, way)
             if self.options.light:
-                moved = moved * self._light(other).gain
+                moved = moved * self._gain(other, moved)
             self._warped[other] = moved.clamp(0, 1)
         return self._warped[other]
 
@@ -160,6 +160,12 @@ class Neighbours:
             given = (then, self.frame, self.flow(other), self.weight(other))
             self._lights[other] = light_change(*given)
         return self._lights[other]
+
+    def _gain(self, other: int, moved: Tensor) -> float:
+        """By what a painted frame is to grow lighter, on this frame's pixels."""
+        furthest = (self.step.temporal_from or (other,))[-1]
+        trend = self._light(furthest).size
+        return self._light(other).gain(mean_light(moved, self.weight(other)), trend)
 
     def _alike(self, other: int) -> int:
         """That frame, or the one of those held to whose light is most like, if it is of a flash."""
