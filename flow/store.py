@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import re
 import threading
@@ -19,6 +18,7 @@ from flow.atomic import write_atomic
 from flow.errors import FlowError
 from flow.estimating import Estimator
 from flow.files import decode_flo, decode_weight, encode_flo, encode_weight, read_flow
+from flow.given import file_of, require_files
 from flow.occlusion import Check
 from flow.still import settled
 from flow.warp import resized
@@ -83,7 +83,7 @@ class FlowStore:
         self._missing_told = False
         self._computing = threading.RLock()  # estimators keep buffers; a weight needs flows
         if files is not None:
-            _require_files(files)
+            require_files(files)
 
     def kept_in(self, folder: Path) -> FlowStore:
         """The same flow and weights, kept in another folder."""
@@ -177,7 +177,7 @@ class FlowStore:
         """The user's own flow, NaN where it is not known; None where there is no file."""
         if self._files is None:
             return None
-        path = _fill(self._files, i, j)
+        path = file_of(self._files, i, j)
         if not path.is_file():
             if not self._missing_told:
                 logger.warning("no %s: it is estimated, as is all that flow.files leaves out", path)
@@ -209,39 +209,3 @@ def _checked(name: str, kept: bytes) -> bytes:
     if _checksum(name, data) != checksum:
         raise FlowError("damaged")
     return data
-
-
-def _split(pattern: str) -> tuple[str, str, str, str, str]:
-    """Before, first number, between, second number, after: of the last two numbers in a pattern.
-
-    The last two, because a folder's own name may well hold a percent sign.
-
-    Raises:
-        FlowError: fewer than two numbers.
-    """
-    numbers = list(re.finditer(r"%(0?\d*)d", pattern))[-2:]
-    if len(numbers) < 2:
-        raise FlowError(
-            f'flow.files = "{pattern}": it must hold two numbers, as in "flow/%06d_%06d.flo"'
-        )
-    first, second = numbers
-    between = pattern[first.end() : second.start()]
-    return (
-        pattern[: first.start()],
-        first.group(),
-        between,
-        second.group(),
-        pattern[second.end() :],
-    )
-
-
-def _fill(pattern: str, i: int, j: int) -> Path:
-    before, first, between, second, after = _split(pattern)
-    return Path(f"{before}{first % i}{between}{second % j}{after}")
-
-
-def _require_files(pattern: str) -> None:
-    before, _, between, _, after = (glob.escape(part) for part in _split(pattern))
-    root = Path(pattern).anchor
-    if not any(Path(root).glob(f"{before}*{between}*{after}".removeprefix(root))):
-        raise FlowError(f"flow.files: no file fits {pattern}")

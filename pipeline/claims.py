@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from flow.given import given_files
 from pipeline.config import fingerprint
 from pipeline.sections import RunConfig
 
@@ -32,7 +33,8 @@ def claims(config: RunConfig) -> Claims:
     for values in stages.values():
         for key in FILES:
             if values.get(key) and Path(values[key]).is_absolute():
-                values[key] = identity(Path(values[key]))
+                files = given_files(values[key]) if key == "flow.files" else None
+                values[key] = identity(Path(values[key]), files)
     return stages
 
 
@@ -58,12 +60,18 @@ def named_files(path: Path) -> list[Path]:
     return sorted(entry for entry in path.parent.iterdir() if fits.fullmatch(entry.name))
 
 
-def identity(path: Path) -> str:
-    """What tells the file, or the files, at `path` from others: their names' ends and contents."""
-    files = named_files(path)
+def identity(path: Path, files: list[Path] | None = None) -> str:
+    """What tells the file, or the files, at `path` from others: their names' ends and contents.
+
+    The files are those that `path` names, if they are not given.
+    """
+    files = named_files(path) if files is None else files
     if not files:
         return "missing"
     if files == [path]:
         return f"sha256:{file_hash(path)}"
-    listing = b"\n".join(os.fsencode(f"{entry.name} {file_hash(entry)}") for entry in files)
+    home = os.path.commonpath([entry.parent for entry in files])
+    listing = b"\n".join(
+        os.fsencode(f"{entry.relative_to(home).as_posix()} {file_hash(entry)}") for entry in files
+    )
     return f"files:{hashlib.sha256(listing).hexdigest()}"

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, cast
 
 from flow.atomic import write_atomic
 from flow.estimators import ESTIMATORS
+from flow.given import require_files
 from flow.occlusion import CHECKS
 from pipeline import images, machine, media
-from pipeline.claims import file_hash, identity, named_files
+from pipeline.claims import file_hash, identity
 from pipeline.config import pick
 from pipeline.errors import ConfigError, WorkDirError
 from pipeline.losses import STYLE_LOSSES
@@ -111,8 +112,8 @@ def check_files(config: RunConfig) -> None:
     for key, path in (("vgg.weights", config.vgg.weights), ("flow.weights", config.flow.weights)):
         if path and Path(path).is_absolute() and not Path(path).is_file():
             raise ConfigError(f"{key}: {path}: no such file")
-    if config.flow.files and not named_files(Path(config.flow.files)):
-        raise ConfigError(f"flow.files: no file fits {config.flow.files}")
+    if config.flow.files:
+        require_files(config.flow.files)
 
 
 def check_overwrite(config: RunConfig, work: WorkDir, overwrite: bool) -> None:

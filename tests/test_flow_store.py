@@ -12,6 +12,7 @@ import torch
 
 from flow.errors import FlowError
 from flow.files import encode_flo
+from flow.given import file_of, given_files
 from flow.store import FlowStore, Larger
 
 HEIGHT, WIDTH = 6, 8
@@ -186,6 +187,18 @@ def test_a_pattern_that_cannot_work_is_refused_at_once(
 ) -> None:
     with pytest.raises(FlowError, match=message):
         Counting().store(tmp_path, str(tmp_path / pattern))
+
+
+@pytest.mark.parametrize("pattern", ["of_%d/%03d.flo", "%d-%d.flo", "%6d_%6d.flo"])
+def test_files_of_every_pattern_are_found(pattern: str, tmp_path: Path) -> None:
+    own = str(tmp_path / pattern)
+    for path in (file_of(own, 12, 11), file_of(own, 13, 12)):
+        path.parent.mkdir(exist_ok=True)
+        write_flo(path, 1.0)
+    (tmp_path / "of_x").mkdir()
+    for other in ("of_x/012.flo", "12-x.flo", "x_     1.flo"):
+        (tmp_path / other).touch()
+    assert given_files(own) == [file_of(own, 12, 11), file_of(own, 13, 12)]
 
 
 def test_larger_frames_are_estimated_by_where_there_are_any(tmp_path: Path) -> None:
