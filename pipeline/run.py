@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError
 from pipeline.optimize import LossReport
 from pipeline.outcome import Options, Outcome
 from pipeline.records import Record
-from pipeline.schedule import Step, needed_for, pairs, schedule
+from pipeline.schedule import Step, by_shot, needed_for, pairs, schedule
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
 from pipeline.workdir import WorkDir
@@ -87,7 +87,8 @@ class Run:
             self._flow(wanted)
         elif self.options.until in ("painting", "video"):
             self._paint(wanted, shots, outcome)
-            self._forget_flow(shots, steps)
+            for shot, own in by_shot(shots, steps).items():
+                self._forget_flow(shot, own)
         outcome.done = sum(self.work.is_done(step) for step in steps)
         if self.options.until == "video" and outcome.done == len(steps):
             self._finish(steps, outcome)
@@ -153,35 +154,31 @@ class Run:
         if done:
             logger.info("going on: %d of %d frames are painted", done, len(steps))
         self.detail(steps)
-        starts = {shot.start for shot in shots}
+        shots_to_end = {own[-1]: (shot, own) for shot, own in by_shot(shots, steps).items() if own}
         beside = core_is_free(self.stylizer.device)
         with (
             tqdm(total=len(steps), initial=done, unit="frame", desc="paint", **self._look) as bar,
             FlowAhead(self.stylizer.flows, beside) as ahead,
         ):
             for step, following in zip_longest(steps, steps[1:]):
-                if step.frame in starts:
-                    self._forget_flow(shots, steps)  # another shot has ended
                 if not self.work.is_done(step):
                     ahead.between(step, following if self._to_paint(following) else None)
                     record = self._paint_step(step)
                     outcome.painted += 1
                     self._report(record, outcome, done + outcome.painted, len(steps))
                     bar.update()
+                    if step in shots_to_end:
+                        self._forget_flow(*shots_to_end[step])
 
     def _to_paint(self, step: Step | None) -> bool:
         """Whether a step is still to be done, and that by painting."""
         return step is not None and not (self.work.is_done(step) or self.work.repeats(step))
 
-    def _forget_flow(self, shots: list[Shot], steps: list[Step]) -> None:
-        """Remove the flow of finished shots, unless `run.keep` says otherwise."""
-        if self.config.run.keep == "all":
-            return
-        for shot in shots:
-            own = [step for step in steps if shot.start <= step.frame < shot.stop]
-            whole = {step.frame for step in own} == set(range(shot.start, shot.stop))
-            if whole and all(map(self.work.is_done, own)):
-                self.stylizer.flows.forget(shot.start, shot.stop)
+    def _forget_flow(self, shot: Shot, steps: list[Step]) -> None:
+        """Remove the flow of a finished shot, whose steps are given, if `run.keep` allows it."""
+        whole = {step.frame for step in steps} == set(range(shot.start, shot.stop))
+        if self.config.run.keep == "result" and whole and all(map(self.work.is_done, steps)):
+            self.stylizer.flows.forget(shot.start, shot.stop)
 
     def _paint_step(self, step: Step) -> Record:
         title, total = f"frame {step.frame}", self.stylizer.iterations(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -103,6 +104,15 @@ def schedule(shots: Sequence[Shot], options: TemporalConfig) -> list[Step]:
     """All steps of a run, in an order in which each finds what it needs."""
     sweep = multi_pass if options.passes > 1 else single_pass
     return [step for shot in shots for step in sweep(shot, options)]
+
+
+def by_shot(shots: Sequence[Shot], steps: Iterable[Step]) -> dict[Shot, list[Step]]:
+    """The steps of each shot, in their order."""
+    starts = [shot.start for shot in shots]
+    found: dict[Shot, list[Step]] = {shot: [] for shot in shots}
+    for step in steps:
+        found[shots[bisect_right(starts, step.frame) - 1]].append(step)
+    return found
 
 
 def results(steps: Iterable[Step]) -> list[Step]:

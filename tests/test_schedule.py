@@ -1,6 +1,15 @@
 """The algorithm as data: whole schedules as literals, no torch."""
 
-from pipeline.schedule import Source, Step, multi_pass, pairs, results, schedule, single_pass
+from pipeline.schedule import (
+    Source,
+    Step,
+    by_shot,
+    multi_pass,
+    pairs,
+    results,
+    schedule,
+    single_pass,
+)
 from pipeline.sections import TemporalConfig
 from pipeline.shots import Shot
 
@@ -33,6 +42,14 @@ def test_no_shot_sees_another() -> None:
         for step in steps[shot.start : shot.stop]:
             assert all(need.frame >= shot.start for need in step.needs)
     assert steps[3] == Step(3, 0, "content", (), ())
+
+
+def test_steps_by_their_shot() -> None:
+    shots = [Shot(0, 0, 3), Shot(1, 3, 4), Shot(2, 4, 7)]
+    steps = schedule(shots, TemporalConfig(passes=2))
+    found = by_shot(shots, [step for step in steps if step.frame != 3])
+    assert [{step.frame for step in own} for own in found.values()] == [{0, 1, 2}, set(), {4, 5, 6}]
+    assert found[shots[2]][-1] == Step(6, 1, "blended", (5,), (5, 4))
 
 
 def test_starts_that_need_no_neighbour() -> None:
