@@ -152,7 +152,8 @@ def _flatten(picture: Image.Image) -> Pixels:
     """Any of Pillow's modes to `(H, W, 3)` RGB of 8 bits, alpha on white."""
     if picture.mode in ("I", "F", "I;16", "I;16B"):
         grey = np.asarray(picture, np.float64)
-        peak = 65535 if grey.max() > 255 else 255
+        fraction = picture.mode == "F" and grey.max() <= 1
+        peak = 1 if fraction else 65535 if grey.max() > 255 else 255
         return np.repeat((grey / peak * 255).clip(0, 255).round().astype(np.uint8)[..., None], 3, 2)
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")

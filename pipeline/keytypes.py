@@ -97,6 +97,8 @@ def _layers(value: tuple[str, ...]) -> tuple[str, ...]:
     for name in value:
         if name not in VGG_LAYERS:
             raise PydanticCustomError("name", "not a layer", {"names": VGG_LAYERS, "given": name})
+        if value.count(name) > 1:
+            raise PydanticCustomError("layers", f"names {name} twice: each layer once")
     return value
 
 

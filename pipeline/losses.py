@@ -105,7 +105,9 @@ def total_variation(image: Tensor, norm: str = "l2") -> Tensor:
     across = (image[..., :, 1:] - image[..., :, :-1]) * PEAK  # (1, 3, H, W - 1)
     down = (image[..., 1:, :] - image[..., :-1, :]) * PEAK  # (1, 3, H - 1, W)
     if norm == "l1":
-        return across.abs().mean() + down.abs().mean()
+        # Of an image one pixel wide or high there is nothing to take the mean of.
+        means = [each.abs().sum() / max(1, each.numel()) for each in (across, down)]
+        return means[0] + means[1]
     return (across.square().sum() + down.square().sum()) / 2
 
 

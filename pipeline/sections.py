@@ -211,14 +211,14 @@ class OptimizerConfig(Section):
     """Stop when the whole loss changes by less than this share over `window` iterations; 0: no."""
     window: int = Field(default=8, ge=1)
     """Iterations over which `tolerance` looks."""
-    history: int = Field(default=24, ge=1)
+    history: int = Field(default=24, ge=1, le=1000)
     """L-BFGS: how many past steps it remembers; each costs memory for two images."""
     refresh: int = Field(default=8, ge=1)
     """Style losses behind all content layers are computed every so many times, if they are below
     1 % of all, and in between to first order; 1: always."""
     bounded: bool = True
     """Keep every pixel in [0, 1] on the way; false: only clip the result, as was published."""
-    learning_rate: float = Field(default=0.01, gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(default=0.01, gt=0, le=1)
     """Adam: step size, for an image in [0, 1]."""
 
 

@@ -98,7 +98,7 @@ class Stylizer:
     def _coarse_to_fine(self, frame: Tensor, start: Tensor, progress: Progress) -> Minimum:
         full, options = (frame.shape[-2], frame.shape[-1]), self.config.optimizer
         last = options.model_copy(update={"tolerance": options.first_tolerance})
-        coarser = coarser_sizes(*full, options.coarsest)
+        coarser = coarser_sizes(*full, options.coarsest) if options.first_iterations else []
         scales: list[Minimum] = []
         for (height, width), rule in [*((size, coarse(options)) for size in coarser), (full, last)]:
             small, begin = resize(frame, height, width), resize(start, height, width)
@@ -120,8 +120,13 @@ class Stylizer:
         progress: Progress,
     ) -> Minimum:
         objective = self.objective(frame, held, options.refresh)
-        noise = max(self.network.noise, AGED if options.refresh > 1 else 0.0)
-        return minimize(self.optimizer, objective, start, iterations, options, progress, noise)
+        given = (start, iterations, options, progress, self.noise)
+        return minimize(self.optimizer, objective, *given)
+
+    @property
+    def noise(self) -> float:
+        """By which share of itself a loss may be off while it is minimised."""
+        return max(self.network.noise, AGED if self.config.optimizer.refresh > 1 else 0.0)
 
     def objective(self, frame: Tensor, held: list[TemporalTarget], refresh: int = 1) -> Objective:
         """The loss of a frame; exact, unless `refresh` lets small losses age (`FrameLoss`)."""

@@ -110,6 +110,11 @@ def test_no_layers_at_all() -> None:
     assert "at least one layer" in complaint("style.layers=[]", "style.layer_weights=[]")
 
 
+def test_a_layer_named_twice() -> None:
+    twice = 'style.layers=["relu1_1", "relu1_1"]'
+    assert "relu1_1 twice" in complaint(twice, "style.layer_weights=[1, 0]")
+
+
 @pytest.mark.parametrize("name", [":x", ".x:y", "x:", "x:y:z", "1x:y", "x y:z", "x:y.z"])
 def test_own_parts_need_a_name_that_python_can_import(name: str) -> None:
     assert "your own module:function" in complaint(f"optimizer.name={name}")

@@ -65,9 +65,11 @@ def test_paintings_of_every_mode(tmp_path: Path) -> None:
         left, right = image[0, :, 12, 4], image[0, :, 12, 28]
         assert (left - torch.tensor([1.0, 0, 0])).abs().max() < 0.03, name
         assert (right - 40 / 255).abs().max() < 0.03, name
-    image = images.read_painting(save(tmp_path / "grey.png", grey))
-    assert (image[0, 0] == image[0, 2]).all()
-    assert float(image[0, 0, 12, 28]) == pytest.approx(40 / 255)
+    shares = Image.fromarray(np.asarray(grey, np.float32) / 255)
+    for name, picture in {"grey.png": grey, "float.tiff": shares}.items():
+        image = images.read_painting(save(tmp_path / name, picture))
+        assert (image[0, 0] == image[0, 2]).all()
+        assert float(image[0, 0, 12, 28]) == pytest.approx(40 / 255)
 
 
 def test_alpha_is_laid_on_white(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_total_variation_of_a_checkerboard() -> None:
     assert float(total_variation(board, "l1")) == pytest.approx(2 * 255)
     for norm in ("l1", "l2"):
         assert float(total_variation(torch.full((1, 3, 4, 4), 0.3), norm)) == 0
+        assert float(total_variation(torch.full((1, 3, 1, 1), 0.3), norm)) == 0
 
 
 def test_every_loss_is_zero_at_its_target() -> None:

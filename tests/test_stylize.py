@@ -95,6 +95,11 @@ def test_a_first_frame_is_painted_coarse_to_fine(
     assert found.stopped == "iterations"
 
 
+def test_without_iterations_a_first_frame_is_the_frame(make: Callable[..., Stylizer]) -> None:
+    stylizer = make(optimizer={"first_iterations": 0})
+    assert torch.equal(stylizer.paint(FIRST).image, picture(0))
+
+
 def test_a_later_frame_is_painted_at_its_size_alone(
     make: Callable[..., Stylizer], scales: list[tuple[Tensor, Minimum]]
 ) -> None:

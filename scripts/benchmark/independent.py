@@ -155,7 +155,7 @@ def our_way(scene: Scene, bounded: bool, yardstick: Yardstick) -> Iterator[Mark]
     frame = scene.frames[0]
     full = (frame.shape[-2], frame.shape[-1])
     measure = judge.objective(frame, [])
-    noise = painter.network.noise
+    noise = painter.noise
     yardstick()
     began, start, before = time.perf_counter(), frame, 0
     for size in coarser_sizes(*full, options.coarsest):
