@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -150,6 +151,8 @@ class Painter:
         larger = self.sequence.sized(round(self.side * options.detail))
         detail = f"-x{options.detail:g}" if options.detail > 1 else ""
         name = f"flow-{options.estimator}-{options.preset}-{options.check}{still}{detail}"
+        if own := [str(each) for each in (options.files, options.weights) if each]:
+            name += "-" + hashlib.sha256(" ".join(own).encode()).hexdigest()[:8]
 
         def load_larger(number: int) -> Tensor | None:
             hardly = larger[0].shape[1] < HARDLY * self.images[0].shape[-1]
