@@ -17,6 +17,7 @@ from pipeline.errors import ConfigError, WorkDirError
 from pipeline.losses import STYLE_LOSSES
 from pipeline.media.output import find_target
 from pipeline.optimize import OPTIMIZERS
+from pipeline.ownfiles import named_paths, refuse_writing
 from pipeline.sections import RunConfig
 from pipeline.shots import DETECTORS
 from pipeline.workdir import WorkDir
@@ -78,19 +79,20 @@ def work_folder(config: RunConfig) -> Path:
 
 
 def check_places(config: RunConfig, root: Path) -> None:
-    """Refuse places that would mix: the clip or the painting in the work folder, and the like.
+    """Refuse places that would mix: what is read in the work folder, or where is written.
 
     Raises:
         ConfigError: move one of the two.
     """
-    clip, painting, _ = required(config)
-    for section, path in (("input", clip), ("style", painting)):
+    clip, _, _ = required(config)
+    for key, path in named_paths(config).items():
         if root.resolve() in path.resolve().parents:
-            raise ConfigError(f"{section}.path = {path} lies in the work folder {root}: move it")
+            raise ConfigError(f"{key} = {path} lies in the work folder {root}: move it")
     target = media.check_output(config.input, config.output)
     home = target.path if target.pattern else target.path.parent
     if clip.is_dir() and home.resolve() == clip.resolve():
         raise ConfigError(f"output.path lies in {clip}, the input's own folder: put it elsewhere")
+    refuse_writing(config, media.replaced(target), "output.path =")
 
 
 def check_files(config: RunConfig) -> None:
@@ -147,6 +149,7 @@ def side_path(config: RunConfig, kind: str, overwrite: bool, work: WorkDir) -> P
     target = media.check_output(config.input, config.output)
     stem = target.path.name if target.pattern else target.path.stem
     path = target.path.with_name(f"{stem}.{kind}.png")
+    refuse_writing(config, [path], "the contact sheet")
     ours = work.manifest.get("sheets", {}).get(kind, [])
     if path.is_dir() or (path.exists() and not overwrite and file_hash(path) not in ours):
         raise ConfigError(

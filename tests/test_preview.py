@@ -139,7 +139,7 @@ def test_what_cannot_be_is_refused_in_one_line(look: Brushflow, clip: Path, tmp_
         (("--frame", 6), "the run has 6 frames"),
         (("--sheet", tmp_path / "sheet.jpg"), "ends in .png"),
         (("--sheet", tmp_path / "no" / "such" / "sheet.png"), "no such folder"),
-        (("--sheet", tmp_path / "painting.png"), "the config's own"),
+        (("--sheet", tmp_path / "painting.png"), "this file is read, as style.path"),
         (("--style", tmp_path / "none.jpg"), "no such image"),
     ]:
         result = look(clip, *arguments)

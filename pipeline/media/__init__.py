@@ -6,9 +6,10 @@ from pipeline.media.encode import write_video
 from pipeline.media.geometry import Geometry, larger
 from pipeline.media.info import Track, VideoInfo
 from pipeline.media.moments import run_frames
-from pipeline.media.output import Target, check_output, output_exists
+from pipeline.media.output import Target, check_output, output_exists, replaced
 from pipeline.media.probe import probe
 from pipeline.media.process import executable, ffmpeg_version
+from pipeline.media.source import source_files
 from pipeline.media.timing import Damage, Timeline
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "probe",
     "read_frames",
     "read_larger",
+    "replaced",
     "run_frames",
+    "source_files",
     "write_video",
 ]

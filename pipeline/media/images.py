@@ -50,7 +50,7 @@ def write_images(
             with replacing(target.path) as part:
                 written[0].replace(part)
         else:
-            _move(written, home, target.pattern)
+            _move(written, target)
     return _notes(target, timeline, info)
 
 
@@ -85,12 +85,12 @@ def _encode(
         feed(process, frames, timeline, shown(target.path))
 
 
-def _move(written: list[Path], home: Path, pattern: str) -> None:
+def _move(written: list[Path], target: Target) -> None:
     """Give the images their names in the folder, each at once."""
     for number, image in enumerate(written):
-        with replacing(home / (pattern % number)) as part:
+        with replacing(target.path / target.numbered(number)) as part:
             image.replace(part)
-    sync_folder(home)
+    sync_folder(target.path)
 
 
 def _notes(target: Target, timeline: Timeline, info: VideoInfo) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ class Target:
     def codec(self) -> Codec:
         """How the picture is stored."""
         return CODECS[self.codec_name]
+
+    def numbered(self, number: int) -> str:
+        """The name of an image in the folder, by its number."""
+        assert self.pattern is not None
+        return PATTERN.sub(lambda found: found[0] % number, self.pattern, count=1)
 
 
 def find_target(output: OutputConfig) -> Target:
@@ -87,6 +93,17 @@ def check_output(options: InputConfig, output: OutputConfig) -> Target:
         raise MediaError(f"output.path: the folder {shown(existing)} cannot be written to")
     folder.parent.joinpath(folder.name).mkdir(exist_ok=True)
     return target
+
+
+def replaced(target: Target) -> list[Path]:
+    """The files there that writing the output might replace: of a folder, all with its names."""
+    if target.pattern is None:
+        return [target.path]
+    before, _, after = PATTERN.split(target.pattern, maxsplit=1)
+    fits = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}", re.IGNORECASE)
+    entries = target.path.iterdir() if target.path.is_dir() else ()
+    found = [match for entry in entries if (match := fits.fullmatch(entry.name))]
+    return [target.path / target.numbered(int(match[1])) for match in found]
 
 
 def output_exists(output: OutputConfig) -> bool:
