@@ -135,6 +135,20 @@ def check_overwrite(config: RunConfig, work: WorkDir, overwrite: bool) -> None:
         )
 
 
+def check_count(config: RunConfig, frames: int) -> None:
+    """Refuse a single image as the output of several frames, before any of them is painted.
+
+    Raises:
+        ConfigError: give a folder, a pattern or a video.
+    """
+    target = find_target(config.output)
+    if frames > 1 and target.container is None and target.pattern is None:
+        raise ConfigError(
+            f"output.path = {target.path}: one image, but there are {frames} frames: give a "
+            f"folder, a pattern like %06d{target.path.suffix}, or a video like .mp4"
+        )
+
+
 def written_at(target: media.Target) -> Path:
     """The file that is written, or the pattern of the files."""
     return target.path / target.pattern if target.pattern else target.path

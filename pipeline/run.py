@@ -65,6 +65,8 @@ class Run:
             self.timeline = stages.extract(clip, self.work, self.bar)
         else:
             self.timeline = media.Timeline.from_json(kept)
+        _, stop = self.options.frames or (0, len(self.timeline))
+        preflight.check_count(self.config, stop)
         preflight.check_space(self.config, len(self.timeline), self.size, self.work)
         if self.options.until == "frames":
             return []

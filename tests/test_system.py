@@ -160,6 +160,18 @@ def test_a_single_image_gives_a_single_image(
     assert (tmp_path / "still.png").read_bytes() != painting.read_bytes()
 
 
+def test_several_frames_do_not_fit_one_image_and_are_not_painted(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, painting: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.jpg"
+    named = ("--input", clip, "--style", painting, "--output", output)
+    for result in (paint(clip, output=output), brushflow("plan", *named)):
+        assert "one image, but there are 6 frames: give a folder" in one_line(result)
+    assert not (tmp_path / "out.jpg.work" / "record.jsonl").exists()
+    assert not (tmp_path / "out.shots.png").exists()
+    assert paint(clip, "--frames", "0:1", output=output).exit_code == 0
+
+
 def test_sixteen_bit_frames(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
     from pipeline import images
 
