@@ -188,7 +188,8 @@ def check_space(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> No
     Raises:
         WorkDirError: the estimate of what is still to be written is more than what is free.
     """
-    needed, free = disk_bytes(config, frames, clip, work), shutil.disk_usage(work.root).free
+    needed = disk_bytes(config, frames, clip, work)
+    free = shutil.disk_usage(work.root).free + work.reclaimable()
     if needed > free:
         raise WorkDirError(
             f"{work.root}: the disk has {free / 1e9:.2f} GB free, the run needs about "

@@ -40,6 +40,7 @@ class Run:
         root = preflight.work_folder(config)
         preflight.check_places(config, root)
         preflight.check_files(config)
+        media.check_range(config.input)
         self.info = media.probe(clip, config.input)
         self.painting = images.read_painting(painting)
         self.work = WorkDir(root)
@@ -85,6 +86,7 @@ class Run:
         steps = schedule(shots, self.config.temporal)
         outcome = Outcome(self.work.root, frames=len(steps), passes=self.config.temporal.passes)
         wanted = needed_for(steps, self._part(shots))
+        self.work.begin()
         if self.options.until == "flow":
             self._flow(wanted)
         elif self.options.until in ("painting", "video"):

@@ -496,6 +496,37 @@ def test_a_wrong_name_keeps_what_is_there(paint: Brushflow, clip: Path, tmp_path
     assert sorted((tmp_path / "out.mp4.work").rglob("*.png")) == before
 
 
+def test_a_refused_fresh_start_keeps_the_finished_run(
+    paint: Brushflow, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, work = ("--set", "input.end=2f"), tmp_path / "out.mp4.work"
+    assert paint(clip, *short).exit_code == 0
+
+    def kept() -> dict[Path, bytes]:
+        files = (path for path in work.rglob("*") if path.is_file() and path.name != ".lock")
+        return {path: path.read_bytes() for path in files}
+
+    before = kept()
+    (tmp_path / "text.pth").write_text("no weights")
+    for arguments, words in [
+        (("--set", "input.start=1000f"), "is not after input.start"),
+        (("--set", "input.start=90f", "--set", "input.end=99f"), "no frame lies between"),
+        (("--frames", "7:9"), "the run has 2 frames"),
+        (("--shot", 5), "--shot 5"),
+        (("--set", f"vgg.weights={tmp_path / 'text.pth'}"), "text.pth"),
+    ]:
+        assert words in one_line(paint(clip, *short, "--fresh", *arguments))
+        assert kept() == before, arguments
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000))
+    assert "GB free" in one_line(paint(clip, *short, "--fresh"))
+    assert kept() == before
+    monkeypatch.undo()
+    assert "nothing to do" in paint(clip, *short).stdout
+    assert paint(clip, *short, "--fresh", "--set", "style.weight=7").exit_code == 0
+    assert len(records(work)) == 2
+    assert not (work / ".fresh").exists()
+
+
 def test_changed_flow_files_are_refused(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
     import torch
 

@@ -1,7 +1,14 @@
 """Video in and video out: the only home of ffmpeg."""
 
 from pipeline.media.clip import Clip
-from pipeline.media.decode import Frame, FrameReader, plan_clip, read_frames, read_larger
+from pipeline.media.decode import (
+    Frame,
+    FrameReader,
+    check_range,
+    plan_clip,
+    read_frames,
+    read_larger,
+)
 from pipeline.media.encode import write_video
 from pipeline.media.geometry import Geometry, larger
 from pipeline.media.info import Track, VideoInfo
@@ -23,6 +30,7 @@ __all__ = [
     "Track",
     "VideoInfo",
     "check_output",
+    "check_range",
     "executable",
     "ffmpeg_version",
     "larger",
