@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from flow.atomic import write_atomic
+from flow.atomic import check_atomic, write_atomic
 from flow.estimators import ESTIMATORS
 from flow.occlusion import CHECKS
 from pipeline import images, machine, media
@@ -171,6 +171,21 @@ def side_path(config: RunConfig, kind: str, overwrite: bool, work: WorkDir) -> P
             "output.sheet = false"
         )
     return path
+
+
+def check_writable(path: Path, what: str) -> None:
+    """Refuse a place for a file before the work for it; its folder may be still to be made.
+
+    Raises:
+        ConfigError: no file can be written there; `what` names the place's option.
+    """
+    home = path.parent if path.parent.exists() else path.parent.parent
+    try:
+        check_atomic(home / path.name)
+    except OSError as error:
+        raise ConfigError(
+            f"{what} {path}: no file can be written there ({error.strerror}): give another place"
+        ) from None
 
 
 def write_side(path: Path, kind: str, pixels: images.Pixels, work: WorkDir) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline import images
+from pipeline import images, preflight
 from pipeline.assemble import assemble
 from pipeline.config import fingerprint
 from pipeline.errors import ConfigError, OptimizationError
@@ -79,6 +79,7 @@ def make_preview(variants: Sequence[Variant], options: Options) -> Path:
             images.write_pixels(work.frame(picture.number), picture.pixels)
         stylizers = _stylizers(variants, paintings, Path(folder))
         painted = _paint(stylizers, variants, pictures, show)
+    path.parent.mkdir(exist_ok=True)
     images.write_pixels(path, _sheet(pictures, variants, painted, options))
     return path
 
@@ -97,13 +98,7 @@ def sheet_path(config: RunConfig, given: Path | None) -> Path:
         raise ConfigError(f"--sheet {path}: the sheet is a PNG, give a name that ends in .png")
     if path.resolve() == output:
         raise ConfigError(f"--sheet {path}: this is the output, give another name")
-    try:
-        path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"{path.parent}: there is no such folder and it cannot be made ({error.strerror}); "
-            "--sheet FILE names another place"
-        ) from None
+    preflight.check_writable(path, "--sheet" if given else "the sheet")
     return path
 
 
