@@ -89,8 +89,7 @@ def check_places(config: RunConfig, root: Path) -> None:
         if root.resolve() in path.resolve().parents:
             raise ConfigError(f"{key} = {path} lies in the work folder {root}: move it")
     target = media.check_output(config.input, config.output)
-    home = target.path if target.pattern else target.path.parent
-    if clip.is_dir() and home.resolve() == clip.resolve():
+    if clip.is_dir() and target.home.resolve() == clip.resolve():
         raise ConfigError(f"output.path lies in {clip}, the input's own folder: put it elsewhere")
     refuse_writing(config, media.replaced(target), "output.path =")
 
@@ -194,6 +193,7 @@ def write_side(path: Path, kind: str, pixels: images.Pixels, work: WorkDir) -> N
     sheets = work.manifest.get("sheets", {})
     hashes = [*sheets.get(kind, []), hashlib.sha256(png).hexdigest()]
     work.note(sheets={**sheets, kind: hashes[-2:]})
+    path.parent.mkdir(exist_ok=True)
     write_atomic(path, png)
 
 

@@ -71,7 +71,6 @@ class WorkDir:
             WorkDirError: not writable, held by another process, or somebody else's.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
             self._refuse_strangers()
             self._guard.take()
             self.read()
@@ -219,7 +218,8 @@ class WorkDir:
         return record.sha256 if record else "not painted"
 
     def _refuse_strangers(self) -> None:
-        strangers = [path for path in self.root.iterdir() if not path.name.startswith(".")]
+        entries = self.root.iterdir() if self.root.exists() else ()
+        strangers = [path for path in entries if not path.name.startswith(".")]
         if strangers and not self._manifest_path.exists():
             raise WorkDirError(
                 f"{self.root}: not empty, and not a work folder of ours; run.work names another"

@@ -359,6 +359,22 @@ def test_bad_outputs_are_refused_in_one_line(paint: Brushflow, clip: Path, tmp_p
     assert paint(clip, "--overwrite", output=tmp_path / "theirs.mp4").exit_code == 0
 
 
+def test_what_is_refused_leaves_nothing_behind(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, painting: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "theirs.mp4").write_bytes(b"precious")
+    before = sorted(tmp_path.rglob("*"))
+    assert "--overwrite" in one_line(paint(clip, output=tmp_path / "theirs.mp4"))
+    for output in (tmp_path / "out.mp4", tmp_path / "new" / "out.mp4", tmp_path / "new"):
+        named = ("--input", clip, "--style", painting, "--output", output)
+        assert "nothing is painted yet" in one_line(brushflow("encode", *named))
+        assert "no such" in one_line(paint(clip, "--style", "none.jpg", output=output))
+        assert "the run has 6 frames" in one_line(
+            paint(clip, "--fresh", "--frames", "7:9", output=output)
+        )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_bad_keys_are_refused_in_one_line(paint: Brushflow, clip: Path) -> None:
     for setting, words in [
         ("style.weigth=3", 'did you mean "weight"'),

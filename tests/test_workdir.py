@@ -31,9 +31,11 @@ def config(tmp_path: Path) -> RunConfig:
 def opened(root: Path, config: RunConfig, **options: bool) -> WorkDir:
     work = WorkDir(root / "work")
     work.open()
-    work.close()  # so that it can be opened again; what it knows stays
-    work.claim(config, **options)
-    work.begin()
+    try:
+        work.claim(config, **options)
+        work.begin()
+    finally:
+        work.close()  # so that it can be opened again; what it knows stays
     return work
 
 

@@ -37,8 +37,7 @@ def write_images(
     Raises:
         MediaError: several frames for one image, a disk that is full, no frames.
     """
-    home = target.path if target.pattern else target.path.parent
-    with _scratch(home, target.pattern or target.path.name) as folder:
+    with _scratch(target.home, target.pattern or target.path.name) as folder:
         _encode(folder, frames, timeline, target, size)
         written = sorted(folder.iterdir())
         if target.pattern is None:
