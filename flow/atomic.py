@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -18,8 +19,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the neighbour is removed.
     """
-    # Not by tempfile: nobody else may read its files, and these have the usual rights.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _neighbour(path)
     try:
         with part.open("wb") as file:
             file.write(data)
@@ -28,11 +28,26 @@ def write_atomic(path: Path, data: bytes) -> None:
         fault_point("written")
         part.replace(path)
         fault_point("renamed")
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = str(path)  # the name that the user knows
         with contextlib.suppress(OSError):
             part.unlink()
         raise
     sync_folder(path.parent)
+
+
+def check_atomic(path: Path) -> None:
+    """Try whether `write_atomic` could write to `path`, without touching what is there.
+
+    Raises:
+        OSError: the folder cannot be written, or a folder lies there.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    part = _neighbour(path)
+    part.open("wb").close()
+    part.unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,3 +59,8 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _neighbour(path: Path) -> Path:
+    # Not by tempfile: nobody else may read its files, and these have the usual rights.
+    return path.with_name(f".{path.name}.{os.getpid()}.part")

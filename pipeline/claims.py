@@ -47,6 +47,16 @@ def file_hash(path: Path) -> str | None:
         return None
 
 
+def changes(before: Claims, wanted: Claims) -> dict[str, list[str]]:
+    """The keys whose values differ, by the stage that they change."""
+    known = {key: value for values in before.values() for key, value in values.items()}
+    found = {
+        stage: [key for key, value in values.items() if known.get(key) != value]
+        for stage, values in wanted.items()
+    }
+    return {stage: keys for stage, keys in found.items() if keys}
+
+
 def named_files(path: Path) -> list[Path]:
     """The file at `path`, the images of a folder, or the files of a numbered pattern, in order."""
     if path.is_file():

@@ -202,7 +202,7 @@ def evaluate(
         from pipeline.evaluate import Request, make_evaluation  # imports torch
 
         request = Request(chosen, measured_by, given, folder, pair, against, scorer, json, quiet)
-        _tell(make_evaluation(request).lines())
+        make_evaluation(request, _tell)
 
 
 @app.command("config", short_help="Print every key with its default and meaning.")

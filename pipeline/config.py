@@ -188,6 +188,9 @@ def _resolve_path(section: str, key: str, value: Any, base: Path) -> Any:
     if "\0" in path or path != path.encode("utf-8", "replace").decode():
         allowed = "a path is valid UTF-8 without NUL; rename the file or folder"
         raise ConfigError(f"{section}.{key} = {path!r}: not allowed ({allowed})")
+    if (section, key) == ("output", "path") and not Path(path).name:
+        wanted = "give a file, or a folder for single frames, below it"
+        raise ConfigError(f"output.path = {path!r}: it has no name of its own: {wanted}")
     return path
 
 

@@ -8,7 +8,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from pipeline.config import load_config
 from pipeline.errors import ConfigError
 from pipeline.footage import ClipFootage, ClipFrames, Footage, RunFootage, common_spans, run_root
 from pipeline.measure import OFFSETS, Frames, measure_versions
-from pipeline.preflight import work_folder
+from pipeline.preflight import check_writable, work_folder
 from pipeline.scorecard import Evaluation
 from pipeline.scorer import Scorer
 from pipeline.sections import FlowConfig, InputConfig, RunConfig
@@ -76,10 +76,11 @@ class Scene:
                 frames.close()
 
 
-def make_evaluation(request: Request) -> Evaluation:
-    """Measure, and write the numbers to `request.json` and into the run's work folder.
+def make_evaluation(request: Request, tell: Callable[[Iterator[str]], None]) -> None:
+    """Measure, tell, and write the numbers to `request.json` and into the run's work folder.
 
-    Nothing of a run is claimed, held or changed: it may go on meanwhile.
+    They are told first, so that they are not lost where they cannot be written. Nothing of a run is
+    claimed, held or changed: it may go on meanwhile.
 
     Raises:
         BrushflowError, FlowError: what a user can cause, as one line.
@@ -93,6 +94,7 @@ def make_evaluation(request: Request) -> Evaluation:
         machine.set_threads(request.config.run.threads)
         scorer, scored_by = _scorer(request, scene)
         evaluation = _measure(request, scene, scorer, scored_by)
+    tell(evaluation.lines())
     numbers = evaluation.to_json().items()
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(value)}" for name, value in numbers)
     data = f"{{\n{lines}\n}}\n".encode()  # a line each: lists of frames are long
@@ -100,7 +102,6 @@ def make_evaluation(request: Request) -> Evaluation:
         if path is not None:
             write_atomic(path, data)
     logger.info("measured in %.1f s", time.monotonic() - began)
-    return evaluation
 
 
 def _run_scene(request: Request) -> Scene:
@@ -150,7 +151,7 @@ def _check_json(path: Path | None) -> None:
     """Refuse a place for the numbers before any work.
 
     Raises:
-        ConfigError: another ending than .json, or no such folder.
+        ConfigError: another ending than .json, or no folder that can be written.
     """
     if path is None:
         return
@@ -158,6 +159,7 @@ def _check_json(path: Path | None) -> None:
         raise ConfigError(f"--json {path}: give a file name that ends in .json")
     if not path.resolve().parent.is_dir():
         raise ConfigError(f"--json {path}: there is no folder {path.parent}, make it first")
+    check_writable(path, "--json")
 
 
 def _scorer(request: Request, scene: Scene) -> tuple[Scorer, str]:

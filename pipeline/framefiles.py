@@ -55,6 +55,20 @@ class FrameFiles:
         return kept
 
 
+def delete(root: Path, names: set[str], first: str) -> None:
+    """Delete some files and folders of a work folder, the one named `first` before all others.
+
+    Whatever else lies there stays. Should this be cut short, the manifest still says of which
+    config the rest was.
+    """
+    for name in sorted(names, key=lambda name: name != first):
+        path = root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def to_json(value: Any) -> bytes:
     """A value as the work folder's files hold it."""
     return json.dumps(value, indent=1, ensure_ascii=False).encode()

@@ -90,6 +90,7 @@ def make_plan(run: Run) -> Plan:
     Raises:
         BrushflowError: as a run does, also where the disk will not do.
     """
+    preflight.side_path(run.config, "shots", run.options.overwrite, run.work)
     shots = run.prepare()
     steps = schedule(shots, run.config.temporal)
     todo = [step for step in steps if not run.work.is_done(step)]

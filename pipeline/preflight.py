@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from flow.atomic import write_atomic
+from flow.atomic import check_atomic, write_atomic
 from flow.estimators import ESTIMATORS
 from flow.given import require_files
 from flow.occlusion import CHECKS
@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError, WorkDirError
 from pipeline.losses import STYLE_LOSSES
 from pipeline.media.output import find_target
 from pipeline.optimize import OPTIMIZERS
+from pipeline.ownfiles import named_paths, refuse_writing
 from pipeline.sections import RunConfig
 from pipeline.shots import DETECTORS
 from pipeline.workdir import WorkDir
@@ -79,19 +80,19 @@ def work_folder(config: RunConfig) -> Path:
 
 
 def check_places(config: RunConfig, root: Path) -> None:
-    """Refuse places that would mix: the clip or the painting in the work folder, and the like.
+    """Refuse places that would mix: what is read in the work folder, or where is written.
 
     Raises:
         ConfigError: move one of the two.
     """
-    clip, painting, _ = required(config)
-    for section, path in (("input", clip), ("style", painting)):
+    clip, _, _ = required(config)
+    for key, path in named_paths(config).items():
         if root.resolve() in path.resolve().parents:
-            raise ConfigError(f"{section}.path = {path} lies in the work folder {root}: move it")
+            raise ConfigError(f"{key} = {path} lies in the work folder {root}: move it")
     target = media.check_output(config.input, config.output)
-    home = target.path if target.pattern else target.path.parent
-    if clip.is_dir() and home.resolve() == clip.resolve():
+    if clip.is_dir() and target.home.resolve() == clip.resolve():
         raise ConfigError(f"output.path lies in {clip}, the input's own folder: put it elsewhere")
+    refuse_writing(config, media.replaced(target), "output.path =")
 
 
 def check_files(config: RunConfig) -> None:
@@ -134,6 +135,20 @@ def check_overwrite(config: RunConfig, work: WorkDir, overwrite: bool) -> None:
         )
 
 
+def check_count(config: RunConfig, frames: int) -> None:
+    """Refuse a single image as the output of several frames, before any of them is painted.
+
+    Raises:
+        ConfigError: give a folder, a pattern or a video.
+    """
+    target = find_target(config.output)
+    if frames > 1 and target.container is None and target.pattern is None:
+        raise ConfigError(
+            f"output.path = {target.path}: one image, but there are {frames} frames: give a "
+            f"folder, a pattern like %06d{target.path.suffix}, or a video like .mp4"
+        )
+
+
 def written_at(target: media.Target) -> Path:
     """The file that is written, or the pattern of the files."""
     return target.path / target.pattern if target.pattern else target.path
@@ -148,6 +163,7 @@ def side_path(config: RunConfig, kind: str, overwrite: bool, work: WorkDir) -> P
     target = media.check_output(config.input, config.output)
     stem = target.path.name if target.pattern else target.path.stem
     path = target.path.with_name(f"{stem}.{kind}.png")
+    refuse_writing(config, [path], "the contact sheet")
     ours = work.manifest.get("sheets", {}).get(kind, [])
     if path.is_dir() or (path.exists() and not overwrite and file_hash(path) not in ours):
         raise ConfigError(
@@ -157,12 +173,28 @@ def side_path(config: RunConfig, kind: str, overwrite: bool, work: WorkDir) -> P
     return path
 
 
+def check_writable(path: Path, what: str) -> None:
+    """Refuse a place for a file before the work for it; its folder may be still to be made.
+
+    Raises:
+        ConfigError: no file can be written there; `what` names the place's option.
+    """
+    home = path.parent if path.parent.exists() else path.parent.parent
+    try:
+        check_atomic(home / path.name)
+    except OSError as error:
+        raise ConfigError(
+            f"{what} {path}: no file can be written there ({error.strerror}): give another place"
+        ) from None
+
+
 def write_side(path: Path, kind: str, pixels: images.Pixels, work: WorkDir) -> None:
     """Write a sheet, and remember that it is ours: the new one, and first the old one too."""
     png = images.encode_png(pixels)
     sheets = work.manifest.get("sheets", {})
     hashes = [*sheets.get(kind, []), hashlib.sha256(png).hexdigest()]
     work.note(sheets={**sheets, kind: hashes[-2:]})
+    path.parent.mkdir(exist_ok=True)
     write_atomic(path, png)
 
 
@@ -172,7 +204,8 @@ def check_space(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> No
     Raises:
         WorkDirError: the estimate of what is still to be written is more than what is free.
     """
-    needed, free = disk_bytes(config, frames, clip, work), shutil.disk_usage(work.root).free
+    needed = disk_bytes(config, frames, clip, work)
+    free = shutil.disk_usage(work.root).free + work.reclaimable()
     if needed > free:
         raise WorkDirError(
             f"{work.root}: the disk has {free / 1e9:.2f} GB free, the run needs about "

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline import images
+from pipeline import images, preflight
 from pipeline.assemble import assemble
 from pipeline.config import fingerprint
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.excerpt import Excerpt, Picture
 from pipeline.images import Pixels
 from pipeline.optimize import LossReport
+from pipeline.ownfiles import refuse_writing
 from pipeline.schedule import Step
 from pipeline.sections import FlowConfig, RunConfig
 from pipeline.sheets import Cell, labelled_sheet
@@ -62,6 +63,8 @@ def make_preview(variants: Sequence[Variant], options: Options) -> Path:
     """
     config = variants[0].config
     path = sheet_path(config, options.sheet)
+    for variant in variants:
+        refuse_writing(variant.config, [path], "--sheet")
     paintings = [_painting(variant.config) for variant in variants]
     show = _Progress(options)
     excerpt = Excerpt(config, options.size, show.bar)
@@ -76,6 +79,7 @@ def make_preview(variants: Sequence[Variant], options: Options) -> Path:
             images.write_pixels(work.frame(picture.number), picture.pixels)
         stylizers = _stylizers(variants, paintings, Path(folder))
         painted = _paint(stylizers, variants, pictures, show)
+    path.parent.mkdir(exist_ok=True)
     images.write_pixels(path, _sheet(pictures, variants, painted, options))
     return path
 
@@ -92,15 +96,9 @@ def sheet_path(config: RunConfig, given: Path | None) -> Path:
         raise ConfigError("output.path is not set: name it, or say where with --sheet FILE")
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--sheet {path}: the sheet is a PNG, give a name that ends in .png")
-    if path.resolve() in (config.input.path, config.style.path, output):
-        raise ConfigError(f"--sheet {path}: this is the config's own, give another name")
-    try:
-        path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"{path.parent}: there is no such folder and it cannot be made ({error.strerror}); "
-            "--sheet FILE names another place"
-        ) from None
+    if path.resolve() == output:
+        raise ConfigError(f"--sheet {path}: this is the output, give another name")
+    preflight.check_writable(path, "--sheet" if given else "the sheet")
     return path
 
 

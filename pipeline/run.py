@@ -40,6 +40,7 @@ class Run:
         root = preflight.work_folder(config)
         preflight.check_places(config, root)
         preflight.check_files(config)
+        media.check_range(config.input)
         self.info = media.probe(clip, config.input)
         self.painting = images.read_painting(painting)
         self.work = WorkDir(root)
@@ -65,6 +66,8 @@ class Run:
             self.timeline = stages.extract(clip, self.work, self.bar)
         else:
             self.timeline = media.Timeline.from_json(kept)
+        _, stop = self.options.frames or (0, len(self.timeline))
+        preflight.check_count(self.config, stop)
         preflight.check_space(self.config, len(self.timeline), self.size, self.work)
         if self.options.until == "frames":
             return []
@@ -83,6 +86,7 @@ class Run:
         steps = schedule(shots, self.config.temporal)
         outcome = Outcome(self.work.root, frames=len(steps), passes=self.config.temporal.passes)
         wanted = needed_for(steps, self._part(shots))
+        self.work.begin()
         if self.options.until == "flow":
             self._flow(wanted)
         elif self.options.until in ("painting", "video"):

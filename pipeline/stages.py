@@ -227,7 +227,7 @@ def _remove_surplus(target: media.Target, count: int, before: int) -> None:
     """Remove the single frames that a longer video of ours left behind its end."""
     if target.pattern:
         for number in range(count, before):
-            (target.path / (target.pattern % number)).unlink(missing_ok=True)
+            (target.path / target.numbered(number)).unlink(missing_ok=True)
 
 
 def _tell_unfinished(wanted: list[Step], count: int, done: list[Step]) -> None:

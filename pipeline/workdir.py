@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import Any
 
 from flow.atomic import sync_folder, write_atomic
 from flow.faults import fault_point
-from pipeline.claims import Claims, claims, file_hash
+from pipeline.claims import changes, claims, file_hash
 from pipeline.config import dump_config
 from pipeline.errors import NO_SPACE, WorkDirError
-from pipeline.framefiles import FrameFiles, read_json, to_json
+from pipeline.framefiles import FrameFiles, delete, read_json, to_json
 from pipeline.guard import Guard
 from pipeline.records import Record, append_record, read_records
 from pipeline.schedule import Source, Step
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
+from pipeline.staging import Staging
 
 # What each stage makes, and what follows from it.
 PAINTED = ("record.jsonl", "stylized", "metrics.json")
@@ -39,17 +39,22 @@ class WorkDir:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.flow = root / "flow"
-        self.config = root / "config.toml"
         self.metrics = root / "metrics.json"
-        self.frames = FrameFiles(root, "frames")
-        self.detail = FrameFiles(root, "detail")
-        self._manifest_path = root / "manifest.json"
         self._record_path = root / "record.jsonl"
-        self._shots_path = root / "shots.json"
+        self._lie_in(root)
+        self._staging = Staging(root)
         self._verified: dict[Source, str] = {}
         self._guard = Guard(root)
         self.manifest: dict[str, Any] = {}
         self.records: dict[Source, Record] = {}
+
+    def _lie_in(self, home: Path) -> None:
+        """Where lies what there is before anything is painted."""
+        self.config = home / "config.toml"
+        self.frames = FrameFiles(home, "frames")
+        self.detail = FrameFiles(home, "detail")
+        self._manifest_path = home / "manifest.json"
+        self._shots_path = home / "shots.json"
 
     def frame(self, number: int) -> Path:
         """The clip's frame, as it is to be painted."""
@@ -66,7 +71,6 @@ class WorkDir:
             WorkDirError: not writable, held by another process, or somebody else's.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
             self._refuse_strangers()
             self._guard.take()
             self.read()
@@ -91,37 +95,50 @@ class WorkDir:
         """Take the folder for a config, and write that there, resolved.
 
         What an earlier config left and this one does not share is removed, as long as nothing is
-        painted (or if `fresh`); painted frames are never removed unasked, nor anything if
-        `only_read`.
+        painted; painted frames are never removed unasked, nor anything if `only_read`. If `fresh`,
+        all that was there stays until `begin`.
 
         Raises:
             WorkDirError: the painted frames are of a run that differs; names the keys.
         """
         wanted, before = claims(config), self.manifest.get("made_with")
         if fresh:
-            self._remove(OWN)
+            self._staging.start()
+            self._lie_in(self._staging.folder)
+            self._forget_painted()
         elif before is None and self.records:
             raise WorkDirError(f"{self._manifest_path}: damaged: give --fresh to start anew there")
         elif before is not None:
-            changed = [key for key in _flat(wanted) if _flat(before).get(key) != _flat(wanted)[key]]
+            changed = changes(before, wanted)
             if changed and (self.records or only_read):
+                keys = ", ".join(key for several in changed.values() for key in several)
                 raise WorkDirError(
-                    f"{self.root} holds a run that differs in {', '.join(changed)}: give --fresh "
+                    f"{self.root} holds a run that differs in {keys}: give --fresh "
                     "to start anew there, or another --output, or the old values to go on"
                 )
-            self._remove(
-                name
-                for stage, names in MADE_BY.items()
-                if any(_flat(before).get(key) != value for key, value in wanted[stage].items())
-                for name in names
-            )
+            self._remove({name for stage in changed for name in MADE_BY[stage]})
         if not only_read:
             self._sweep()
             self.note(made_with=wanted)
             write_atomic(self.config, dump_config(config).encode())
 
+    def begin(self) -> None:
+        """Let a run that is claimed as `fresh` take the place of all that was there before."""
+        if self._staging.active:
+            hashes = self.frames.hashes
+            delete(self.root, OWN, first=self._record_path.name)
+            self._staging.adopt(self._manifest_path.name)  # which says what the rest is of
+            self._lie_in(self.root)
+            self.frames.hashes = hashes
+
+    def reclaimable(self) -> int:
+        """The bytes that `begin` will make free."""
+        return self._staging.old_bytes()
+
     def close(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder, without what never began."""
+        if self._staging.active:
+            self._staging.drop()
         self._guard.release()
 
     def note(self, **values: Any) -> None:
@@ -131,7 +148,7 @@ class WorkDir:
 
     def start_frames(self) -> None:
         """Make the folder of frames, without what an unfinished extraction left."""
-        self._remove((self._shots_path.name,))
+        self._shots_path.unlink(missing_ok=True)
         self.frames.start()
 
     def finish_frames(self, timeline: dict[str, Any], hashes: list[str]) -> None:
@@ -201,39 +218,31 @@ class WorkDir:
         return record.sha256 if record else "not painted"
 
     def _refuse_strangers(self) -> None:
-        strangers = [path for path in self.root.iterdir() if not path.name.startswith(".")]
+        entries = self.root.iterdir() if self.root.exists() else ()
+        strangers = [path for path in entries if not path.name.startswith(".")]
         if strangers and not self._manifest_path.exists():
             raise WorkDirError(
                 f"{self.root}: not empty, and not a work folder of ours; run.work names another"
             )
 
-    def _remove(self, names: Iterable[str]) -> None:
-        """Remove some of our own files and folders, the records first, and what we know of them.
-
-        Whatever else lies in the folder stays. Should this be cut short, the manifest still says
-        of which config the rest was.
-        """
-        names = sorted(set(names), key=lambda name: name != self._record_path.name)
-        for name in names:
-            path = self.root / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    def _remove(self, names: set[str]) -> None:
+        """Remove some of our own files and folders, and what we know of them."""
+        delete(self.root, names, first=self._record_path.name)
         if self._record_path.name in names:
-            self.records.clear()
-            self._verified.clear()
-            for key in ("precision", "threads"):
-                self.manifest.pop(key, None)
+            self._forget_painted()
+
+    def _forget_painted(self) -> None:
+        self.records.clear()
+        self._verified.clear()
+        for key in ("precision", "threads"):
+            self.manifest.pop(key, None)
 
     def _sweep(self) -> None:
         """Remove what a killed process was writing."""
+        if not self._staging.active:
+            self._staging.drop()
         for folder in (self.root, self.frames.folder, self.detail.folder, self.flow):
             for part in folder.glob(".*.part"):
                 part.unlink()
         for part in (self.root / "stylized").glob("*/.*.part"):
             part.unlink()
-
-
-def _flat(stages: Claims) -> dict[str, Any]:
-    return {key: value for values in stages.values() for key, value in values.items()}

@@ -52,6 +52,13 @@ def test_a_wrong_key_is_told_of_the_option_it_came_with(brushflow: Brushflow) ->
             assert words in one_line(brushflow(command, option, given))
 
 
+def test_an_output_without_a_name_is_one_line(brushflow: Brushflow) -> None:
+    for command in ("run", "plan", "preview", "encode", "evaluate"):
+        root = Path.cwd().anchor
+        assert "it has no name of its own" in one_line(brushflow(command, "--output", root))
+        assert "output.path: an empty path" in one_line(brushflow(command, "--output", ""))
+
+
 def test_a_part_of_ones_own_beside_the_config(
     paint: Brushflow, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

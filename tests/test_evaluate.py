@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +18,7 @@ from conftest import ffmpeg
 from test_cli import one_line
 
 from flow.files import encode_flo
-from pipeline import images
+from pipeline import evaluate, images
 from pipeline.footage import ClipFootage, ClipFrames, common_spans
 from pipeline.sections import InputConfig
 
@@ -153,7 +155,25 @@ def test_what_cannot_be_measured_is_one_line(
     assert "no file fits" in refused(*pair, "--flow", "%d_%d.flo")
     assert "ends in .json" in refused(*pair, "--json", clip)
     assert "there is no folder" in refused(*pair, "--json", tmp_path / "no" / "n.json")
+    too_long = tmp_path / ("long" * 62 + ".json")  # with what is added while it is written
+    line = refused(*pair, "--json", too_long)
+    assert f"--json {too_long}: no file can be written there" in line
     assert "no such config file" in refused(*pair, "--scorer", tmp_path / "no.toml")
+
+
+def test_the_table_is_told_even_if_the_numbers_cannot_be_written(
+    brushflow: Brushflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = [frames(tmp_path / name, *moving(2)) for name in ("original", "painted")]
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(evaluate, "write_atomic", full)
+    named = ("--original", pair[0], "--painted", pair[1], "--json", tmp_path / "n.json")
+    result = brushflow("evaluate", "--quiet", "--set", "shots.detector=none", *named)
+    assert "no space left to write" in one_line(result)
+    assert "warping error, 1 frame apart" in result.stdout
 
 
 def test_of_several_passes_the_last_is_measured(

@@ -45,7 +45,7 @@ FLOORS = [
         "pipeline.excerpt",
         "pipeline.measure",
     },
-    {"pipeline.framefiles"},
+    {"pipeline.framefiles", "pipeline.ownfiles", "pipeline.staging"},
     {"pipeline.workdir"},
     {"pipeline.preflight"},
     {"pipeline.assemble", "pipeline.stages"},

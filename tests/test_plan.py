@@ -79,6 +79,16 @@ def test_a_plan_of_a_clip(
     assert extracted == sorted((tmp_path / "out.mp4.work" / "frames").glob("*.png"))
 
 
+def test_a_sheet_of_somebody_elses_is_refused_before_any_work(
+    brushflow: Callable[..., Result], clip: Path, painting: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.shots.png").write_bytes(b"precious")
+    result = plan(brushflow, clip, painting, tmp_path / "out.mp4")
+    assert result.exit_code == 2
+    assert "out.shots.png exists and is not of this run" in result.stderr
+    assert not (tmp_path / "out.mp4.work" / "frames").exists()
+
+
 def test_a_plan_refuses_what_the_disk_cannot_hold(
     brushflow: Callable[..., Result],
     clip: Path,

@@ -138,8 +138,9 @@ def test_what_cannot_be_is_refused_in_one_line(look: Brushflow, clip: Path, tmp_
         (("--vary", "tv.weight=1", "--vary", "tv.weight=2"), "given twice"),
         (("--frame", 6), "the run has 6 frames"),
         (("--sheet", tmp_path / "sheet.jpg"), "ends in .png"),
-        (("--sheet", tmp_path / "no" / "such" / "sheet.png"), "no such folder"),
-        (("--sheet", tmp_path / "painting.png"), "the config's own"),
+        (("--sheet", tmp_path / "no" / "such" / "sheet.png"), "no file can be written there"),
+        (("--sheet", tmp_path / ("long" * 62 + ".png")), "g.png: no file can be written there"),
+        (("--sheet", tmp_path / "painting.png"), "this file is read, as style.path"),
         (("--style", tmp_path / "none.jpg"), "no such image"),
     ]:
         result = look(clip, *arguments)

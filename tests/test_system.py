@@ -160,6 +160,18 @@ def test_a_single_image_gives_a_single_image(
     assert (tmp_path / "still.png").read_bytes() != painting.read_bytes()
 
 
+def test_several_frames_do_not_fit_one_image_and_are_not_painted(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, painting: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.jpg"
+    named = ("--input", clip, "--style", painting, "--output", output)
+    for result in (paint(clip, output=output), brushflow("plan", *named)):
+        assert "one image, but there are 6 frames: give a folder" in one_line(result)
+    assert not (tmp_path / "out.jpg.work" / "record.jsonl").exists()
+    assert not (tmp_path / "out.shots.png").exists()
+    assert paint(clip, "--frames", "0:1", output=output).exit_code == 0
+
+
 def test_sixteen_bit_frames(paint: Brushflow, clip: Path, tmp_path: Path) -> None:
     from pipeline import images
 
@@ -347,6 +359,22 @@ def test_bad_outputs_are_refused_in_one_line(paint: Brushflow, clip: Path, tmp_p
     assert paint(clip, "--overwrite", output=tmp_path / "theirs.mp4").exit_code == 0
 
 
+def test_what_is_refused_leaves_nothing_behind(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, painting: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "theirs.mp4").write_bytes(b"precious")
+    before = sorted(tmp_path.rglob("*"))
+    assert "--overwrite" in one_line(paint(clip, output=tmp_path / "theirs.mp4"))
+    for output in (tmp_path / "out.mp4", tmp_path / "new" / "out.mp4", tmp_path / "new"):
+        named = ("--input", clip, "--style", painting, "--output", output)
+        assert "nothing is painted yet" in one_line(brushflow("encode", *named))
+        assert "no such" in one_line(paint(clip, "--style", "none.jpg", output=output))
+        assert "the run has 6 frames" in one_line(
+            paint(clip, "--fresh", "--frames", "7:9", output=output)
+        )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_bad_keys_are_refused_in_one_line(paint: Brushflow, clip: Path) -> None:
     for setting, words in [
         ("style.weigth=3", 'did you mean "weight"'),
@@ -482,6 +510,37 @@ def test_a_wrong_name_keeps_what_is_there(paint: Brushflow, clip: Path, tmp_path
     line = one_line(paint(clip, "--fresh", "--set", f"vgg.weights={tmp_path / 'none.pth'}"))
     assert "none.pth: no such file" in line
     assert sorted((tmp_path / "out.mp4.work").rglob("*.png")) == before
+
+
+def test_a_refused_fresh_start_keeps_the_finished_run(
+    paint: Brushflow, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, work = ("--set", "input.end=2f"), tmp_path / "out.mp4.work"
+    assert paint(clip, *short).exit_code == 0
+
+    def kept() -> dict[Path, bytes]:
+        files = (path for path in work.rglob("*") if path.is_file() and path.name != ".lock")
+        return {path: path.read_bytes() for path in files}
+
+    before = kept()
+    (tmp_path / "text.pth").write_text("no weights")
+    for arguments, words in [
+        (("--set", "input.start=1000f"), "is not after input.start"),
+        (("--set", "input.start=90f", "--set", "input.end=99f"), "no frame lies between"),
+        (("--frames", "7:9"), "the run has 2 frames"),
+        (("--shot", 5), "--shot 5"),
+        (("--set", f"vgg.weights={tmp_path / 'text.pth'}"), "text.pth"),
+    ]:
+        assert words in one_line(paint(clip, *short, "--fresh", *arguments))
+        assert kept() == before, arguments
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000))
+    assert "GB free" in one_line(paint(clip, *short, "--fresh"))
+    assert kept() == before
+    monkeypatch.undo()
+    assert "nothing to do" in paint(clip, *short).stdout
+    assert paint(clip, *short, "--fresh", "--set", "style.weight=7").exit_code == 0
+    assert len(records(work)) == 2
+    assert not (work / ".fresh").exists()
 
 
 def test_changed_flow_files_are_refused(paint: Brushflow, clip: Path, tmp_path: Path) -> None:

@@ -31,8 +31,11 @@ def config(tmp_path: Path) -> RunConfig:
 def opened(root: Path, config: RunConfig, **options: bool) -> WorkDir:
     work = WorkDir(root / "work")
     work.open()
-    work.close()  # so that it can be opened again; what it knows stays
-    work.claim(config, **options)
+    try:
+        work.claim(config, **options)
+        work.begin()
+    finally:
+        work.close()  # so that it can be opened again; what it knows stays
     return work
 
 
@@ -191,6 +194,38 @@ def test_fresh_removes_only_what_is_ours(tmp_path: Path, config: RunConfig) -> N
     assert not work.records
     assert not work.frame(0).exists()
     assert not work.painted(FIRST.result).exists()
+
+
+def test_fresh_removes_nothing_before_the_new_run_begins(tmp_path: Path, config: RunConfig) -> None:
+    work = painted(tmp_path, config)
+    before = {path: path.read_bytes() for path in work.root.rglob("*.*") if path.is_file()}
+    style = config.style.model_copy(update={"weight": 7.0})
+    other = config.model_copy(update={"style": style})
+
+    def prepared() -> WorkDir:
+        work = WorkDir(tmp_path / "work")
+        work.open()
+        work.claim(other, fresh=True)
+        work.start_frames()
+        work.frame(0).write_bytes(b"another")
+        work.finish_frames({"ticks": [0]}, [hashlib.sha256(b"another").hexdigest()])
+        work.finish_shots([Shot(0, 0, 1)])
+        return work
+
+    prepared().close()  # refused
+    assert before == {path: path.read_bytes() for path in before}
+    assert not (work.root / ".fresh").exists()
+    prepared()._guard.release()  # killed
+    assert reopened(tmp_path, config).is_done(SECOND)
+    assert not (work.root / ".fresh").exists()
+    work = prepared()
+    work.begin()
+    work.close()
+    assert not (work.root / "stylized").exists()
+    work = reopened(tmp_path, other)
+    assert work.timeline() == {"ticks": [0]}
+    assert work.shots() == [Shot(0, 0, 1)]
+    assert work.frame(0) == work.root / "frames" / "000000.png"
 
 
 def test_only_what_a_change_touches_is_made_again(tmp_path: Path, config: RunConfig) -> None:

@@ -81,9 +81,7 @@ def read_larger(
 
 
 def _clip(info: VideoInfo, options: InputConfig, geometry: Geometry, deep: bool) -> Clip:
-    start = None if options.start is None else as_moment(options.start)
-    end = None if options.end is None else as_moment(options.end)
-    _check_range(start, end, options)
+    start, end = check_range(options)
     rate = None if options.frame_rate is None or info.is_sequence else as_rate(options.frame_rate)
     return Clip(info, geometry, deep, start, end, rate, None, ())
 
@@ -225,12 +223,20 @@ def _seconds(moment: Moment | None, rate: Fraction) -> Fraction | None:
     return moment.seconds if moment.frame is None else moment.frame / rate
 
 
-def _check_range(start: Moment | None, end: Moment | None, options: InputConfig) -> None:
+def check_range(options: InputConfig) -> tuple[Moment | None, Moment | None]:
+    """Read `input.start` and `input.end`, before anything of the clip is.
+
+    Raises:
+        MediaError: the end is not after the start.
+    """
+    start = None if options.start is None else as_moment(options.start)
+    end = None if options.end is None else as_moment(options.end)
     if start is None or end is None:
-        return
+        return start, end
     for low, high in ((start.seconds, end.seconds), (start.frame, end.frame)):
         if low is not None and high is not None and high <= low:
             raise MediaError(
                 f"input.end = {options.end} is not after input.start = {options.start}:"
                 " nothing to paint"
             )
+    return start, end

@@ -56,6 +56,7 @@ def write_video(
         MediaError: no frames, a disk that is full, an encoder that fails.
     """
     target = check_output(options, output.model_copy(update={"path": path}))
+    target.home.mkdir(exist_ok=True)
     size = timeline.geometry.input if output.size == "input" else timeline.geometry.canvas
     with contextlib.closing(framed(frames, timeline, info, options, size)) as whole:
         if target.container is None:

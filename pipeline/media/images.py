@@ -37,8 +37,7 @@ def write_images(
     Raises:
         MediaError: several frames for one image, a disk that is full, no frames.
     """
-    home = target.path if target.pattern else target.path.parent
-    with _scratch(home, target.pattern or target.path.name) as folder:
+    with _scratch(target.home, target.pattern or target.path.name) as folder:
         _encode(folder, frames, timeline, target, size)
         written = sorted(folder.iterdir())
         if target.pattern is None:
@@ -50,7 +49,7 @@ def write_images(
             with replacing(target.path) as part:
                 written[0].replace(part)
         else:
-            _move(written, home, target.pattern)
+            _move(written, target)
     return _notes(target, timeline, info)
 
 
@@ -85,12 +84,12 @@ def _encode(
         feed(process, frames, timeline, shown(target.path))
 
 
-def _move(written: list[Path], home: Path, pattern: str) -> None:
+def _move(written: list[Path], target: Target) -> None:
     """Give the images their names in the folder, each at once."""
     for number, image in enumerate(written):
-        with replacing(home / (pattern % number)) as part:
+        with replacing(target.path / target.numbered(number)) as part:
             image.replace(part)
-    sync_folder(home)
+    sync_folder(target.path)
 
 
 def _notes(target: Target, timeline: Timeline, info: VideoInfo) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,16 @@ class Target:
     def codec(self) -> Codec:
         """How the picture is stored."""
         return CODECS[self.codec_name]
+
+    @property
+    def home(self) -> Path:
+        """The folder that is written to."""
+        return self.path if self.pattern else self.path.parent
+
+    def numbered(self, number: int) -> str:
+        """The name of an image in the folder, by its number."""
+        assert self.pattern is not None
+        return PATTERN.sub(lambda found: found[0] % number, self.pattern, count=1)
 
 
 def find_target(output: OutputConfig) -> Target:
@@ -64,7 +75,7 @@ def find_target(output: OutputConfig) -> Target:
 
 
 def check_output(options: InputConfig, output: OutputConfig) -> Target:
-    """Refuse what cannot be written, before any work; makes the output's folder.
+    """Refuse what cannot be written, before any work; nothing is made.
 
     Raises:
         MediaError: an impossible ending or codec, the input itself, or no place to write.
@@ -75,18 +86,28 @@ def check_output(options: InputConfig, output: OutputConfig) -> Target:
         raise MediaError(
             f"output.path = {shown(target.path)}: this is the input, give another name"
         )
-    folder = target.path if target.pattern else target.path.parent
+    folder = target.home
     if target.pattern is None and target.path.is_dir():
         raise MediaError(f"output.path = {shown(target.path)}: this is a folder, give a file name")
-    if folder.exists() and not folder.is_dir():
+    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
         raise MediaError(f"output.path: {shown(folder)} is a file, not a folder")
     existing = folder if folder.exists() else folder.parent
     if not existing.is_dir():
         raise MediaError(f"output.path: the folder {shown(existing)} does not exist, make it first")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise MediaError(f"output.path: the folder {shown(existing)} cannot be written to")
-    folder.parent.joinpath(folder.name).mkdir(exist_ok=True)
     return target
+
+
+def replaced(target: Target) -> list[Path]:
+    """The files there that writing the output might replace: of a folder, all with its names."""
+    if target.pattern is None:
+        return [target.path]
+    before, _, after = PATTERN.split(target.pattern, maxsplit=1)
+    fits = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}", re.IGNORECASE)
+    entries = target.path.iterdir() if target.path.is_dir() else ()
+    found = [match for entry in entries if (match := fits.fullmatch(entry.name))]
+    return [target.path / target.numbered(int(match[1])) for match in found]
 
 
 def output_exists(output: OutputConfig) -> bool:

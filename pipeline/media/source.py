@@ -89,6 +89,16 @@ def find_source(path: Path, rate: Fraction | None) -> Source:
     return Source(path, demuxer=_image_demuxer(path))
 
 
+def source_files(path: Path) -> tuple[Path, ...]:
+    """The files that the input at `path` is read from.
+
+    Raises:
+        MediaError: nothing is there, or it is something else.
+    """
+    source = find_source(path, None)
+    return source.images or (source.path,)
+
+
 def file_url(path: Path) -> str:
     """A path as an ffmpeg URL that can mean nothing but this file."""
     return f"file:{os.path.abspath(path)}"  # noqa: PTH100
