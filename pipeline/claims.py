@@ -33,8 +33,8 @@ def claims(config: RunConfig) -> Claims:
     for values in stages.values():
         for key in FILES:
             if values.get(key) and Path(values[key]).is_absolute():
-                files = given_files(values[key]) if key == "flow.files" else None
-                values[key] = identity(Path(values[key]), files)
+                path = Path(values[key])
+                values[key] = identity(path, files_of(key, path))
     return stages
 
 
@@ -55,6 +55,11 @@ def changes(before: Claims, wanted: Claims) -> dict[str, list[str]]:
         for stage, values in wanted.items()
     }
     return {stage: keys for stage, keys in found.items() if keys}
+
+
+def files_of(key: str, path: Path) -> list[Path]:
+    """The files that a key of `FILES` means by `path`."""
+    return given_files(str(path)) if key == "flow.files" else named_files(path)
 
 
 def named_files(path: Path) -> list[Path]:

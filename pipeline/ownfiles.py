@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline import media
-from pipeline.claims import named_files
+from pipeline.claims import files_of
 from pipeline.errors import ConfigError
 from pipeline.sections import RunConfig
 
@@ -48,7 +48,7 @@ def _own_files(config: RunConfig) -> dict[tuple[int, int], str]:
     """The key that names it, for each file that is read, by its place on the disk."""
     found: dict[tuple[int, int], str] = {}
     for key, path in named_paths(config).items():
-        files = media.source_files(path) if key == "input.path" else named_files(path)
+        files = media.source_files(path) if key == "input.path" else files_of(key, path)
         found |= {_on_disk(file): key for file in files if file.exists()}
     return found
 

@@ -17,6 +17,7 @@ FLOORS = [
         "pipeline.weights",
         "flow.atomic",
         "flow.files",
+        "flow.given",
         "flow.dis",
         "flow.raft",
     },
