@@ -197,6 +197,10 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
     first = errors[0]
     name = ".".join(str(part) for part in first["loc"][:2])
     given, context = first["input"], first.get("ctx", {})
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    if "keys" in context:  # that do not go together
+        places = dict.fromkeys(origin[key] for key in context["keys"] if key in origin)
+        return f"{' and '.join(places) or 'config'}: {first['msg']}{more}"
     if "names" in context:
         given = context.get("given", given)
         reason = "not allowed" + choices(str(given), context["names"])
@@ -208,5 +212,4 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
         reason = "not allowed" + choices(str(given), getattr(mark, "__args__", ()))
     else:
         reason = first["msg"][0].lower() + first["msg"][1:]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{origin.get(name, 'config')}: {name} = {given!r}: {reason}{more}"

@@ -81,7 +81,8 @@ def test_wrong_values_say_what_is_allowed() -> None:
     assert "allowed: replicate, zeros" in complaint("vgg.padding=3")
     assert "finite" in complaint("style.weight=nan")
     assert "section.key=value" in complaint("style.weight")
-    assert "as many" in complaint("style.layers=['relu1_1']")
+    counts = "style.layer_weights has 5, style.layers 1: give one weight a layer"
+    assert complaint("style.layers=['conv1_1']") == f"--set: {counts}"
     assert "allowed: auto, 8, 16" in complaint("run.frame_bits=9")
     assert complaint("input.start=true").endswith('or a frame ("120f")')
     assert "no such home folder" in complaint("style.path=~no-such-user/a.jpg")
@@ -131,6 +132,7 @@ def test_file_errors_name_the_file(tmp_path: Path) -> None:
         ("style = 3\n", "write [style]"),
         ("[style]\nweight = 'x'\n", "style.weight = 'x'"),
         ("[style]\npath = 3\n", "a path, in quotes"),
+        ("[style]\nlayer_weights = [1]\n", ": style.layer_weights has 1, style.layers 5"),
     ]:
         path.write_text(text)
         with pytest.raises(ConfigError) as caught:
