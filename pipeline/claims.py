@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -34,6 +35,32 @@ def claims(config: RunConfig) -> Claims:
             if values.get(key) and Path(values[key]).is_absolute():
                 values[key] = identity(Path(values[key]))
     return stages
+
+
+def differences(before: Claims, now: Claims) -> dict[str, str]:
+    """The keys that changed, and what to say of each: "input.end (4f there, 9f now)".
+
+    Lists and files are only named.
+    """
+    then = flat(before)
+    changed = {key: value for key, value in flat(now).items() if then.get(key) != value}
+    return {key: f"{key}{_both(then.get(key), value)}" for key, value in changed.items()}
+
+
+def flat(stages: Claims) -> dict[str, Any]:
+    """The values of all stages, by key."""
+    return {key: value for values in stages.values() for key, value in values.items()}
+
+
+def _both(then: Any, now: Any) -> str:
+    """An old and a new value in words, where these say something."""
+    words = []
+    for value in (then, now):
+        if isinstance(value, list) or str(value).startswith(("sha256:", "files:", "missing")):
+            return ""
+        plain = value if isinstance(value, str) else json.dumps(value)
+        words.append("not set" if value is None else plain)
+    return f" ({words[0]} there, {words[1]} now)"
 
 
 def file_hash(path: Path) -> str | None:

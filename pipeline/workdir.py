@@ -11,7 +11,7 @@ from typing import Any
 
 from flow.atomic import sync_folder, write_atomic
 from flow.faults import fault_point
-from pipeline.claims import Claims, claims, file_hash
+from pipeline.claims import claims, differences, file_hash
 from pipeline.config import dump_config
 from pipeline.errors import NO_SPACE, WorkDirError
 from pipeline.framefiles import FrameFiles, read_json, to_json
@@ -103,16 +103,17 @@ class WorkDir:
         elif before is None and self.records:
             raise WorkDirError(f"{self._manifest_path}: damaged: give --fresh to start anew there")
         elif before is not None:
-            changed = [key for key in _flat(wanted) if _flat(before).get(key) != _flat(wanted)[key]]
+            changed = differences(before, wanted)
             if changed and (self.records or only_read):
+                told = ", ".join(changed.values())
                 raise WorkDirError(
-                    f"{self.root} holds a run that differs in {', '.join(changed)}: give --fresh "
-                    "to start anew there, or another --output, or the old values to go on"
+                    f"{self.root} holds a run that differs in {told}: give --fresh to start anew "
+                    "there, or another --output, or the old values to go on"
                 )
             self._remove(
                 name
                 for stage, names in MADE_BY.items()
-                if any(_flat(before).get(key) != value for key, value in wanted[stage].items())
+                if not changed.keys().isdisjoint(wanted[stage])
                 for name in names
             )
         if not only_read:
@@ -233,7 +234,3 @@ class WorkDir:
                 part.unlink()
         for part in (self.root / "stylized").glob("*/.*.part"):
             part.unlink()
-
-
-def _flat(stages: Claims) -> dict[str, Any]:
-    return {key: value for values in stages.values() for key, value in values.items()}
