@@ -16,14 +16,13 @@ from typing import Any
 from tqdm import tqdm
 
 from flow.atomic import write_atomic
-from pipeline import images, machine
+from pipeline import images, machine, preflight
 from pipeline.assemble import flow_store
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
 from pipeline.footage import ClipFootage, ClipFrames, Footage, RunFootage, common_spans, run_root
 from pipeline.measure import OFFSETS, Frames, measure_versions
-from pipeline.preflight import work_folder
-from pipeline.scorecard import Evaluation
+from pipeline.scorecard import Evaluation, flow_words
 from pipeline.scorer import Scorer
 from pipeline.sections import FlowConfig, InputConfig, RunConfig
 from pipeline.stages import Bar
@@ -37,20 +36,26 @@ KEPT = max(OFFSETS) + 1  # frames of each clip that are in memory
 class Request:
     """What the command line asks for.
 
-    A run, found by its `config` or as its work `folder`, or else a `pair` (original, painted).
-    `overrides` are those of the command line, which the config holds already; `flow` is what to
-    measure by; `scorer` a config file whose losses score, None for the run's own.
+    A run, found by its `config` or as its work folder, or else a `pair` (original, painted).
+    `named` is the config file or folder; `overrides` are those of the command line, which the
+    config holds already; `flow` is what to measure by; `scorer` a config file whose losses score,
+    None for the run's own.
     """
 
     config: RunConfig
     flow: FlowConfig
     overrides: Sequence[tuple[str, Any]] = ()
-    folder: Path | None = None
+    named: Path | None = None
     pair: tuple[Path, Path] | None = None
     against: Path | None = None
     scorer: Path | None = None
     json: Path | None = None
     quiet: bool = False
+
+    @property
+    def folder(self) -> Path | None:
+        """The work folder, where that was named."""
+        return self.named if self.named is not None and self.named.is_dir() else None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def make_evaluation(request: Request) -> Evaluation:
         OSError: the disk is full.
     """
     began = time.monotonic()
-    _check_json(request.json)
+    preflight.check_json(request.json)
     scene = _pair_scene(request, *request.pair) if request.pair else _run_scene(request)
     with contextlib.closing(scene):
         _check_sizes(scene)
@@ -110,11 +115,29 @@ def _run_scene(request: Request) -> Scene:
             "name a run by its config, its work folder or --output, or any two clips by --original "
             "and --painted"
         )
-    run = RunFootage(request.folder or work_folder(config), KEPT)
+    run = RunFootage(request.folder or preflight.work_folder(config), KEPT)
+    _tell_changes(request, run)
     against = _against(request)
     return Scene(
         run.original, run, against, lambda bar: run.shots, run.work.config, run.work.metrics
     )
+
+
+def _tell_changes(request: Request, run: RunFootage) -> None:
+    """Warn of keys that a run was painted with other values of; but flow may be measured by any.
+
+    Without a config file only what the command line says counts: the rest is nobody's claim.
+    """
+    given = {name for name, _ in request.overrides}
+    by_file = request.named is not None and request.folder is None
+    told = [
+        words
+        for key, words in run.differences(request.config).items()
+        if (not key.startswith("flow.") if key in given else by_file)
+    ]
+    if told:
+        keys = ", ".join(told)
+        logger.warning("%s is measured as it was painted, with other values: %s", run.name, keys)
 
 
 def _pair_scene(request: Request, original: Path, painted: Path) -> Scene:
@@ -144,20 +167,6 @@ def _check_sizes(scene: Scene) -> None:
             f"--against {against.name}: it has {sizes[0]}, and {painted.name} {sizes[1]}: only "
             "clips of one size can be compared"
         )
-
-
-def _check_json(path: Path | None) -> None:
-    """Refuse a place for the numbers before any work.
-
-    Raises:
-        ConfigError: another ending than .json, or no such folder.
-    """
-    if path is None:
-        return
-    if path.suffix.lower() != ".json" or path.is_dir():
-        raise ConfigError(f"--json {path}: give a file name that ends in .json")
-    if not path.resolve().parent.is_dir():
-        raise ConfigError(f"--json {path}: there is no folder {path.parent}, make it first")
 
 
 def _scorer(request: Request, scene: Scene) -> tuple[Scorer, str]:
@@ -197,7 +206,7 @@ def _measure(request: Request, scene: Scene, scorer: Scorer, scored_by: str) -> 
         against=found.get("against"),
         names={role: side.name for role, side in there.items()},
         size=scene.painted.size,
-        flow=_flow_words(request.flow),
+        flow=flow_words(request.flow),
         scorer=scored_by,
         times=times["painted"],
     )
@@ -219,12 +228,6 @@ def _spans(shots: list[range], times: dict[str, Any]) -> list[range]:
     if not count:
         raise ConfigError("there is no frame that all of these clips have")
     return spans
-
-
-def _flow_words(options: FlowConfig) -> str:
-    name = options.estimator + (f" {options.preset}" if options.estimator == "dis" else "")
-    files = f"{options.files}, what it lacks by {name}" if options.files else name
-    return f"{files}; trusted by the {options.check} check"
 
 
 class _Bars:

@@ -206,3 +206,17 @@ def disk_bytes(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> flo
         + flow
         + SPARE_BYTES
     )
+
+
+def check_json(path: Path | None) -> None:
+    """Refuse a place for what is measured.
+
+    Raises:
+        ConfigError: another ending than .json, or no such folder.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() != ".json" or path.is_dir():
+        raise ConfigError(f"--json {path}: give a file name that ends in .json")
+    if not path.resolve().parent.is_dir():
+        raise ConfigError(f"--json {path}: there is no folder {path.parent}, make it first")

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.measure import SequenceMetrics
 from pipeline.metrics import ratio
+from pipeline.sections import FlowConfig
 from pipeline.sheets import timecode
 
 Number = Callable[[float], str]
@@ -99,6 +100,13 @@ class Evaluation:
                 cells = cells[:1]  # the clip's, whoever painted it
             if not (key.startswith("style") and math.isnan(value)):
                 yield f"{label:42}" + "".join(f"{cell:>12}" for cell in cells)
+
+
+def flow_words(options: FlowConfig) -> str:
+    """What is said of the flow that was measured by."""
+    name = options.estimator + (f" {options.preset}" if options.estimator == "dis" else "")
+    files = f"{options.files}, what it lacks by {name}" if options.files else name
+    return f"{files}; trusted by the {options.check} check"
 
 
 def rows(offsets: Sequence[int]) -> list[tuple[str, str, str, Number]]:

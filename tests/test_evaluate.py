@@ -93,6 +93,30 @@ def test_a_part_of_a_run_and_a_run_against_another(
     assert "against" in result.stdout
 
 
+def test_a_config_that_changed_since_is_told(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    run, work = tmp_path / "run.toml", tmp_path / "out.mp4.work"
+    run.write_text(f"[run]\nwork = '{work}'\n[style]\nweight = 3\n[flow]\npreset = 'fast'\n")
+    assert paint(clip, run, "--frames", "0:2").exit_code == 0
+
+    def told(*arguments: object) -> str:
+        result = brushflow("evaluate", *arguments)
+        assert result.exit_code == 0, result.stderr
+        return result.stderr
+
+    assert "with other values" not in told(work, "--set", "flow.preset=fine")
+    assert "with other values" not in told("--output", tmp_path / "out.mp4")
+    changed = "as it was painted, with other values: style.weight (3.0 there, 5.0 now)\n"
+    assert changed in told(work, "--set", "style.weight=5")
+    clip.unlink()
+    whole = told(run, "--set", "style.weight=5")
+    assert "style.weight (3.0 there, 5.0 now)" in whole
+    assert "optimizer.iterations (2 there, 60 now)" in whole  # from the command line, then
+    assert "style.path" in whole
+    assert "flow." not in whole
+
+
 def test_any_two_clips_by_true_flow(brushflow: Brushflow, tmp_path: Path) -> None:
     original = frames(tmp_path / "original", *moving(4))
     brighter = [picture // 2 + 10 * n for n, picture in enumerate(moving(4))]
