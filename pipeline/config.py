@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import os
 import sys
@@ -148,11 +149,7 @@ def annotated_defaults() -> str:
 
 def _read_toml(path: Path) -> Tables:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such config file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a config file: {error}") from None
+        data = tomllib.loads(_read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for section, table in data.items():
@@ -165,6 +162,25 @@ def _read_toml(path: Path) -> Tables:
         if section not in sections():
             raise ConfigError(f"{path}: [{section}] is unknown{choices(section, sections())}")
     return data
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")  # some editors write a mark
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file") from None
+    except IsADirectoryError:
+        hint = "name a file; a folder of images is given as --input"
+        raise ConfigError(f"{path}: a folder, not a config file: {hint}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ConfigError(f"{path}: text in UTF-16: save it as UTF-8") from None
+        raise ConfigError(
+            f"{path}: not a config file, which is TOML text in UTF-8: a clip is given as --input, "
+            "a painting as --style; to evaluate any clips, --original and --painted"
+        ) from None
 
 
 def _resolve_paths(tables: Tables, base: Path) -> Tables:

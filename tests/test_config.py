@@ -143,6 +143,20 @@ def test_file_errors_name_the_file(tmp_path: Path) -> None:
         config.load_config(tmp_path / "none.toml")
 
 
+def test_what_is_no_config_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "beach.mp4").write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0\xff\xfe\x80")
+    (tmp_path / "wide.toml").write_bytes("[style]\n".encode("utf-16"))
+    for name, expected in [
+        ("beach.mp4", "not a config file, which is TOML text in UTF-8: a clip is given as --input"),
+        ("wide.toml", "text in UTF-16: save it as UTF-8"),
+        (".", "a folder, not a config file: name a file; a folder of images is given as --input"),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            config.load_config(tmp_path / name)
+        assert str(caught.value).startswith(f"{tmp_path / name}: {expected}")
+        assert "\n" not in str(caught.value)
+
+
 def test_paths_are_relative_to_where_they_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
