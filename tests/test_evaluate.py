@@ -173,7 +173,10 @@ def test_what_cannot_be_measured_is_one_line(
     pair = ("--original", clip, "--painted", clip)
     assert "stand alone" in refused(*pair, "--output", nowhere)
     assert "no such file" in refused("--original", clip, "--painted", nowhere)
-    assert 'did you mean "dis"' in refused(*pair, "--flow", "diss")
+    wrong = refused(*pair, "--flow", "diss")
+    assert '--flow diss: not allowed; did you mean "dis"? (allowed: dis, raft_small' in wrong
+    assert "flow files like truth/%06d_%06d.flo" in wrong
+    assert "--flow: flow.files = " in refused(*pair, "--flow", "%d.flo")
     assert "no file fits" in refused(*pair, "--flow", "%d_%d.flo")
     assert "ends in .json" in refused(*pair, "--json", clip)
     assert "there is no folder" in refused(*pair, "--json", tmp_path / "no" / "n.json")
