@@ -10,13 +10,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from flow.atomic import write_atomic
-from pipeline import images, machine, preflight
+from pipeline import images, machine, media, preflight
 from pipeline.assemble import flow_store
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
@@ -144,8 +145,10 @@ def _pair_scene(request: Request, original: Path, painted: Path) -> Scene:
     result = ClipFootage(painted, InputConfig(), KEPT)
     clip = ClipFootage(original, request.config.input, KEPT)
     if clip.size != result.size:
-        sizes = (clip.name, *clip.size, *result.size)
-        logger.warning("%s has %dx%d: it is scaled to the painted clip's %dx%d", *sizes)
+        same = media.alike(Fraction(*clip.size), Fraction(*result.size))
+        verb = "scaled" if same else "of another shape, and stretched"
+        told = (clip.name, *clip.size, verb, *result.size)
+        logger.warning("%s has %dx%d: it is %s to the painted clip's %dx%d", *told)
         clip = clip.resized(result.size, KEPT)
     options = request.config.shots
     return Scene(clip.frames, result, _against(request), lambda bar: clip.shots(options, bar))

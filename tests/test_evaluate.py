@@ -152,6 +152,10 @@ def test_other_sizes_and_lengths_are_told(
     assert "frames: the clip 8, painted 5; the 5 in common are measured" in result.stderr
     assert "5 frames of 48x32 in 1 shot" in result.stdout
     assert "style distance" in result.stdout
+    stretched = ("--set", "input.width=60", "--set", "input.height=32")
+    result = brushflow("evaluate", *pair, *stretched)
+    shape = "has 60x32: it is of another shape, and stretched to the painted clip's 48x32"
+    assert shape in result.stderr
     line = one_line(
         brushflow("evaluate", "-q", *pair[2:], "--original", painted, "--against", original)
     )

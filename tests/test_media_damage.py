@@ -168,6 +168,18 @@ def test_several_kinds_of_images_without_numbers(tmp_path: Path) -> None:
         find_source(tmp_path, None)
 
 
+def test_a_picture_of_another_shape_is_told_by_name(tmp_path: Path) -> None:
+    sizes = {"1.png": "96x72", "2.png": "48x36", "3.png": "98x74", "4.png": "96x54"}
+    for name, size in sizes.items():
+        ffmpeg(*pattern(size), "-frames:v", "1", "-update", "1", tmp_path / name)
+    frames, timeline = read(tmp_path)
+    assert {frame.shape for frame in frames} == {(72, 96, 3)}
+    (note,) = timeline.notes
+    assert note.startswith("4.png has 96x54, the first frame 96x72: all frames are stretched")
+    (tmp_path / "4.png").unlink()
+    assert read(tmp_path)[1].notes == ()
+
+
 def test_closing_the_reader_ends_its_ffmpeg(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:

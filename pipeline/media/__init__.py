@@ -3,7 +3,7 @@
 from pipeline.media.clip import Clip
 from pipeline.media.decode import Frame, FrameReader, plan_clip, read_frames, read_larger
 from pipeline.media.encode import write_video
-from pipeline.media.geometry import Geometry, larger
+from pipeline.media.geometry import Geometry, alike, larger
 from pipeline.media.info import Track, VideoInfo
 from pipeline.media.moments import run_frames
 from pipeline.media.output import Target, check_output, output_exists
@@ -21,6 +21,7 @@ __all__ = [
     "Timeline",
     "Track",
     "VideoInfo",
+    "alike",
     "check_output",
     "executable",
     "ffmpeg_version",

@@ -59,11 +59,12 @@ def broadcast(rate: Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class Damage:
-    """What of a clip did not decode.
+    """What of a clip did not decode, or not as the rest.
 
     `failed` of `packets` packets gave no picture; `near` are the seconds around which there were
     errors; `expected` is how many frames the file says that it has, where it has fewer; `missing`
-    how many seconds less than it says could be read.
+    how many seconds less than it says could be read; `stretched` says which frame has another
+    shape than the first.
     """
 
     packets: int = 0
@@ -71,6 +72,7 @@ class Damage:
     near: tuple[str, ...] = ()
     expected: int | None = None
     missing: str | None = None
+    stretched: str | None = None
 
     def notes(self, frames: int) -> tuple[str, ...]:
         """What a user should be told of it, one line each; `frames` is how many were read."""
@@ -83,6 +85,8 @@ class Damage:
             notes.append(f"the file says {self.expected} frames, {frames} could be read")
         if self.missing is not None:
             notes.append(f"the file says {self.missing} s more of video than could be read")
+        if self.stretched is not None:
+            notes.append(f"{self.stretched}: all frames are stretched to the shape of the first")
         return tuple(notes)
 
 
