@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipeline", "pipeline.errors", "pipeline.keytypes", "pipeline.borders"}
+    | {"pipeline.words"}
     | {"flow", "flow.errors", "flow.faults", "flow.estimating"},
     {
         "pipeline.sections",

@@ -25,6 +25,7 @@ from pipeline.media.raw import read_raw
 from pipeline.media.report import clip_notes
 from pipeline.media.timing import Moment, Timeline, as_moment, as_rate
 from pipeline.sections import InputConfig
+from pipeline.words import many
 
 TOLERANCE = Fraction(1, 2000)  # a moment given to the millisecond means the frame that is there
 SEEK_FROM = Fraction(30)
@@ -189,7 +190,19 @@ def _seek(clip: Clip) -> Fraction | None:
 def _nothing(clip: Clip) -> str:
     if clip.start is None and clip.end is None:
         return "no frame decodes"
-    return "no frame lies between input.start and input.end"
+    return f"no frame lies between input.start and input.end{_length(clip.info)}"
+
+
+def _length(info: VideoInfo) -> str:
+    """How long a clip is, in words, as far as the file says it."""
+    if info.still:
+        return ": it is a single image"
+    count, seconds = info.frames, info.duration
+    known = [f"{many(count, 'frame')} (0f to {count - 1}f)"] if count else []
+    if seconds is None and count and info.rate:
+        seconds = count / info.rate
+    known += [f"{float(seconds):.2f} s"] if seconds else []
+    return f": the clip has {', '.join(known)}" if known else ""
 
 
 def _scan(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
