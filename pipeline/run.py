@@ -22,6 +22,7 @@ from pipeline.records import Record
 from pipeline.schedule import Step, needed_for, pairs, schedule
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
+from pipeline.words import many
 from pipeline.workdir import WorkDir
 
 logger = logging.getLogger("brushflow")
@@ -88,6 +89,8 @@ class Run:
         elif self.options.until in ("painting", "video"):
             self._paint(wanted, shots, outcome)
             self._forget_flow(shots, steps)
+        if self.options.until in ("frames", "shots", "flow"):
+            outcome.prepared = self._prepared(shots)
         outcome.done = sum(self.work.is_done(step) for step in steps)
         if self.options.until == "video" and outcome.done == len(steps):
             self._finish(steps, outcome)
@@ -117,6 +120,12 @@ class Run:
         wrapped: Iterable[Any] = tqdm(items, name, total, unit="frame", leave=False, **self._look)
         return wrapped
 
+    def _prepared(self, shots: list[Shot]) -> str:
+        """What there is, where no painting was asked for."""
+        found = f", {many(len(shots), 'shot')} found" if shots else ""
+        flow = ", flow computed" if self.options.until == "flow" else ""
+        return f"{many(len(self.timeline), 'frame')} extracted{found}{flow}"
+
     def _part(self, shots: list[Shot]) -> range:
         """The frames that the options choose."""
         count, options = len(self.timeline), self.options
@@ -128,9 +137,8 @@ class Run:
             return range(shots[options.shot].start, shots[options.shot].stop)
         first, stop = options.frames or (0, count)
         if options.frames and not 0 <= first < stop <= count:
-            raise ConfigError(
-                f"--frames {first}:{stop}: the run has {count} frames, that is 0:{count}"
-            )
+            has = many(count, "frame")
+            raise ConfigError(f"--frames {first}:{stop}: the run has {has}, that is 0:{count}")
         return range(first, stop)
 
     def detail(self, steps: list[Step]) -> None:
