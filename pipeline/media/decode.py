@@ -21,7 +21,7 @@ from pipeline.media.geometry import Bars, Geometry, Pixels, Size, plan_geometry,
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import FrameLog
 from pipeline.media.process import shown
-from pipeline.media.raw import read_raw
+from pipeline.media.raw import read_raw, seen_through
 from pipeline.media.report import clip_notes
 from pipeline.media.timing import Moment, Timeline, as_moment, as_rate
 from pipeline.sections import InputConfig
@@ -55,7 +55,7 @@ def plan_clip(
         seen = watch(_scan(clip))
         bars = Bars() if seen is None else find_bars(seen)
     geometry = plan_geometry(info, options, bars)
-    notes = clip_notes(info, geometry, bars, clip.rate)
+    notes = clip_notes(info, geometry, bars, clip.rate, seen_through(info))
     return replace(clip, geometry=geometry, frames=_estimate(clip), notes=notes)
 
 

@@ -15,7 +15,7 @@ MUCH = Fraction(1, 2)  # seconds of a file's stated length that may lack without
 
 
 def clip_notes(
-    info: VideoInfo, geometry: Geometry, bars: Bars, rate: Fraction | None
+    info: VideoInfo, geometry: Geometry, bars: Bars, rate: Fraction | None, seen_through: bool
 ) -> tuple[str, ...]:
     """What is done to the clip's picture before it is painted."""
     notes = []
@@ -28,7 +28,7 @@ def clip_notes(
         )
     if info.colour.hdr:
         notes.append(f"HDR ({info.colour.hdr}) is tone-mapped to BT.709")
-    if info.alpha:
+    if seen_through:
         notes.append("alpha: what is transparent is composited on black")
     if info.interlaced:
         notes.append("interlaced frames are deinterlaced (bwdif), one frame each")
