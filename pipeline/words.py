@@ -2,5 +2,5 @@
 
 
 def many(count: int, thing: str, things: str = "") -> str:
-    """ "1 frame", "2 frames"; `things` where the plural is not just that with an s."""
+    """A number and its noun: "1 frame", "2 frames"; `things` is the plural, else with an s."""
     return f"{count} {thing if count == 1 else things or thing + 's'}"
