@@ -81,9 +81,13 @@ def _load(network: torch.nn.Module, name: str, path: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise FlowError(f"{path}: no such file of weights; flow.weights is for {name}") from None
-    except Exception as error:  # whatever unpickling makes of a file that is none of its own
-        reason = str(error).strip().partition("\n")[0]
-        raise FlowError(f"{path}: cannot be read as weights: {reason}") from None
+    except OSError as error:
+        raise FlowError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception:  # whatever unpickling makes of a file that is none of its own
+        raise FlowError(
+            f"{path}: not a file of weights: give flow.weights a state dict of {name} in "
+            "torchvision's or the original's layout, as torch.save writes it"
+        ) from None
     wanted = network.state_dict()
     named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     found = torchvision_layout(state) if named else {}

@@ -10,7 +10,8 @@ import typer
 
 from pipeline.config import load_config, parse_override
 from pipeline.errors import ConfigError
-from pipeline.keys import check_name
+from pipeline.keys import check_name, choices, marker
+from pipeline.keytypes import OWN_PART, Named
 from pipeline.sections import FlowConfig
 from pipeline.variants import Varied, parse_vary, vary_style
 
@@ -116,7 +117,13 @@ def flow_config(flow: str, given: Sequence[Override]) -> FlowConfig:
     """
     named = ("flow.files" if "%" in flow else "flow.estimator", flow)
     own = [(name, value) for name, value in given if name.startswith("flow.")]
-    return load_config(None, [("flow.check", "published"), *own, named]).flow
+    mark = marker("flow", "estimator", Named)
+    ours = mark.names if mark else ()
+    if "%" not in flow and flow not in ours and not OWN_PART.fullmatch(flow):
+        allowed = (*ours, "your own module:function", "flow files like truth/%06d_%06d.flo")
+        raise ConfigError(f"--flow {flow}: not allowed{choices(flow, allowed)}")
+    where = {named[0]: "--flow"}
+    return load_config(None, [("flow.check", "published"), *own, named], where).flow
 
 
 def pair_of(

@@ -17,6 +17,7 @@ from pipeline.schedule import Source
 from pipeline.sections import RunConfig
 from pipeline.stylize import Stylizer
 from pipeline.weights import load_weights
+from pipeline.words import many
 from pipeline.workdir import WorkDir
 
 logger = logging.getLogger("brushflow")
@@ -37,9 +38,11 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
         work.note(precision=precision)
     before = work.manifest.get("threads", threads)
     if before != threads:
-        logger.info("going on with %d threads, begun with %d: last digits differ", threads, before)
+        now = many(threads, "thread")
+        logger.info("going on with %s, begun with %d: last digits differ", now, before)
     work.note(threads=threads)
-    logger.info("computing on %s with %d threads, VGG in %s", device, threads, precision)
+    words = device, many(threads, "thread"), precision
+    logger.info("computing on %s with %s, VGG in %s", *words)
     options = config.vgg
     network = vgg.Vgg19(
         load_weights(options.weights),

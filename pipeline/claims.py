@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -38,6 +39,32 @@ def claims(config: RunConfig) -> Claims:
     return stages
 
 
+def differences(before: Claims, now: Claims) -> dict[str, str]:
+    """The keys that changed, and what to say of each: "input.end (4f there, 9f now)".
+
+    Lists and files are only named.
+    """
+    then = flat(before)
+    changed = {key: value for key, value in flat(now).items() if then.get(key) != value}
+    return {key: f"{key}{_both(then.get(key), value)}" for key, value in changed.items()}
+
+
+def flat(stages: Claims) -> dict[str, Any]:
+    """The values of all stages, by key."""
+    return {key: value for values in stages.values() for key, value in values.items()}
+
+
+def _both(then: Any, now: Any) -> str:
+    """An old and a new value in words, where these say something."""
+    words = []
+    for value in (then, now):
+        if isinstance(value, list) or str(value).startswith(("sha256:", "files:", "missing")):
+            return ""
+        plain = value if isinstance(value, str) else json.dumps(value)
+        words.append("not set" if value is None else plain)
+    return f" ({words[0]} there, {words[1]} now)"
+
+
 def file_hash(path: Path) -> str | None:
     """SHA-256 of a file's bytes, hexadecimal; None where there is no such file."""
     try:
@@ -45,16 +72,6 @@ def file_hash(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def changes(before: Claims, wanted: Claims) -> dict[str, list[str]]:
-    """The keys whose values differ, by the stage that they change."""
-    known = {key: value for values in before.values() for key, value in values.items()}
-    found = {
-        stage: [key for key, value in values.items() if known.get(key) != value]
-        for stage, values in wanted.items()
-    }
-    return {stage: keys for stage, keys in found.items() if keys}
 
 
 def files_of(key: str, path: Path) -> list[Path]:

@@ -196,12 +196,12 @@ def evaluate(
     with told(quiet, "an evaluation begins anew each time"):
         given = overrides(settings, clip, style, output)
         pair = pair_of(original, painted, config, clip, output)
-        folder = config if config is not None and config.is_dir() else None
+        folder = config is not None and config.is_dir()
         chosen = load_config(None if folder else config, given)
         measured_by = flow_config(flow, given)
         from pipeline.evaluate import Request, make_evaluation  # imports torch
 
-        request = Request(chosen, measured_by, given, folder, pair, against, scorer, json, quiet)
+        request = Request(chosen, measured_by, given, config, pair, against, scorer, json, quiet)
         make_evaluation(request, _tell)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import os
 import sys
@@ -148,11 +149,7 @@ def annotated_defaults() -> str:
 
 def _read_toml(path: Path) -> Tables:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such config file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a config file: {error}") from None
+        data = tomllib.loads(_read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for section, table in data.items():
@@ -165,6 +162,25 @@ def _read_toml(path: Path) -> Tables:
         if section not in sections():
             raise ConfigError(f"{path}: [{section}] is unknown{choices(section, sections())}")
     return data
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")  # some editors write a mark
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file") from None
+    except IsADirectoryError:
+        hint = "name a file; a folder of images is given as --input"
+        raise ConfigError(f"{path}: a folder, not a config file: {hint}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ConfigError(f"{path}: text in UTF-16: save it as UTF-8") from None
+        raise ConfigError(
+            f"{path}: not a config file, which is TOML text in UTF-8: a clip is given as --input, "
+            "a painting as --style; to evaluate any clips, --original and --painted"
+        ) from None
 
 
 def _resolve_paths(tables: Tables, base: Path) -> Tables:
@@ -200,6 +216,10 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
     first = errors[0]
     name = ".".join(str(part) for part in first["loc"][:2])
     given, context = first["input"], first.get("ctx", {})
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    if "keys" in context:  # that do not go together
+        places = dict.fromkeys(origin[key] for key in context["keys"] if key in origin)
+        return f"{' and '.join(places) or 'config'}: {first['msg']}{more}"
     if "names" in context:
         given = context.get("given", given)
         reason = "not allowed" + choices(str(given), context["names"])
@@ -211,5 +231,4 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
         reason = "not allowed" + choices(str(given), getattr(mark, "__args__", ()))
     else:
         reason = first["msg"][0].lower() + first["msg"][1:]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{origin.get(name, 'config')}: {name} = {given!r}: {reason}{more}"

@@ -10,20 +10,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from flow.atomic import write_atomic
-from pipeline import images, machine
+from pipeline import images, machine, media, preflight
 from pipeline.assemble import flow_store
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
 from pipeline.footage import ClipFootage, ClipFrames, Footage, RunFootage, common_spans, run_root
 from pipeline.measure import OFFSETS, Frames, measure_versions
-from pipeline.preflight import check_writable, work_folder
-from pipeline.scorecard import Evaluation
+from pipeline.scorecard import Evaluation, flow_words
 from pipeline.scorer import Scorer
 from pipeline.sections import FlowConfig, InputConfig, RunConfig
 from pipeline.stages import Bar
@@ -37,20 +37,26 @@ KEPT = max(OFFSETS) + 1  # frames of each clip that are in memory
 class Request:
     """What the command line asks for.
 
-    A run, found by its `config` or as its work `folder`, or else a `pair` (original, painted).
-    `overrides` are those of the command line, which the config holds already; `flow` is what to
-    measure by; `scorer` a config file whose losses score, None for the run's own.
+    A run, found by its `config` or as its work folder, or else a `pair` (original, painted).
+    `named` is the config file or folder; `overrides` are those of the command line, which the
+    config holds already; `flow` is what to measure by; `scorer` a config file whose losses score,
+    None for the run's own.
     """
 
     config: RunConfig
     flow: FlowConfig
     overrides: Sequence[tuple[str, Any]] = ()
-    folder: Path | None = None
+    named: Path | None = None
     pair: tuple[Path, Path] | None = None
     against: Path | None = None
     scorer: Path | None = None
     json: Path | None = None
     quiet: bool = False
+
+    @property
+    def folder(self) -> Path | None:
+        """The work folder, where that was named."""
+        return self.named if self.named is not None and self.named.is_dir() else None
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def make_evaluation(request: Request, tell: Callable[[Iterator[str]], None]) -> 
         OSError: the disk is full.
     """
     began = time.monotonic()
-    _check_json(request.json)
+    preflight.check_json(request.json)
     scene = _pair_scene(request, *request.pair) if request.pair else _run_scene(request)
     with contextlib.closing(scene):
         _check_sizes(scene)
@@ -111,19 +117,39 @@ def _run_scene(request: Request) -> Scene:
             "name a run by its config, its work folder or --output, or any two clips by --original "
             "and --painted"
         )
-    run = RunFootage(request.folder or work_folder(config), KEPT)
+    run = RunFootage(request.folder or preflight.work_folder(config), KEPT)
+    _tell_changes(request, run)
     against = _against(request)
     return Scene(
         run.original, run, against, lambda bar: run.shots, run.work.config, run.work.metrics
     )
 
 
+def _tell_changes(request: Request, run: RunFootage) -> None:
+    """Warn of keys that a run was painted with other values of; but flow may be measured by any.
+
+    Without a config file only what the command line says counts: the rest is nobody's claim.
+    """
+    given = {name for name, _ in request.overrides}
+    by_file = request.named is not None and request.folder is None
+    told = [
+        words
+        for key, words in run.differences(request.config).items()
+        if (not key.startswith("flow.") if key in given else by_file)
+    ]
+    if told:
+        keys = ", ".join(told)
+        logger.warning("%s is measured as it was painted, with other values: %s", run.name, keys)
+
+
 def _pair_scene(request: Request, original: Path, painted: Path) -> Scene:
     result = ClipFootage(painted, InputConfig(), KEPT)
     clip = ClipFootage(original, request.config.input, KEPT)
     if clip.size != result.size:
-        sizes = (clip.name, *clip.size, *result.size)
-        logger.warning("%s has %dx%d: it is scaled to the painted clip's %dx%d", *sizes)
+        same = media.alike(Fraction(*clip.size), Fraction(*result.size))
+        verb = "scaled" if same else "of another shape, and stretched"
+        told = (clip.name, *clip.size, verb, *result.size)
+        logger.warning("%s has %dx%d: it is %s to the painted clip's %dx%d", *told)
         clip = clip.resized(result.size, KEPT)
     options = request.config.shots
     return Scene(clip.frames, result, _against(request), lambda bar: clip.shots(options, bar))
@@ -145,21 +171,6 @@ def _check_sizes(scene: Scene) -> None:
             f"--against {against.name}: it has {sizes[0]}, and {painted.name} {sizes[1]}: only "
             "clips of one size can be compared"
         )
-
-
-def _check_json(path: Path | None) -> None:
-    """Refuse a place for the numbers before any work.
-
-    Raises:
-        ConfigError: another ending than .json, or no folder that can be written.
-    """
-    if path is None:
-        return
-    if path.suffix.lower() != ".json" or path.is_dir():
-        raise ConfigError(f"--json {path}: give a file name that ends in .json")
-    if not path.resolve().parent.is_dir():
-        raise ConfigError(f"--json {path}: there is no folder {path.parent}, make it first")
-    check_writable(path, "--json")
 
 
 def _scorer(request: Request, scene: Scene) -> tuple[Scorer, str]:
@@ -199,7 +210,7 @@ def _measure(request: Request, scene: Scene, scorer: Scorer, scored_by: str) -> 
         against=found.get("against"),
         names={role: side.name for role, side in there.items()},
         size=scene.painted.size,
-        flow=_flow_words(request.flow),
+        flow=flow_words(request.flow),
         scorer=scored_by,
         times=times["painted"],
     )
@@ -221,12 +232,6 @@ def _spans(shots: list[range], times: dict[str, Any]) -> list[range]:
     if not count:
         raise ConfigError("there is no frame that all of these clips have")
     return spans
-
-
-def _flow_words(options: FlowConfig) -> str:
-    name = options.estimator + (f" {options.preset}" if options.estimator == "dis" else "")
-    files = f"{options.files}, what it lacks by {name}" if options.files else name
-    return f"{files}; trusted by the {options.check} check"
 
 
 class _Bars:

@@ -18,6 +18,7 @@ from pipeline.images import Pixels
 from pipeline.sections import RunConfig
 from pipeline.sheets import timecode
 from pipeline.shots import Shot
+from pipeline.words import many
 
 logger = logging.getLogger("brushflow")
 
@@ -58,7 +59,8 @@ class Excerpt:
         pictures = self._read({number: ""})
         if not pictures:
             count = sum(1 for _ in self._frames("count"))
-            raise ConfigError(f"--frame {number}: the run has {count} frames, counted from 0")
+            has = many(count, "frame")
+            raise ConfigError(f"--frame {number}: the run has {has}, counted from 0")
         return pictures
 
     def middles(self, most: int) -> list[Picture]:

@@ -14,13 +14,14 @@ from typing import Protocol
 from torch import Tensor
 
 from pipeline import images, media, shots
+from pipeline.claims import claims, differences
 from pipeline.config import load_config, pick
 from pipeline.errors import WorkDirError
 from pipeline.images import Pixels
 from pipeline.measure import Frames
 from pipeline.preflight import work_folder
 from pipeline.schedule import Source
-from pipeline.sections import InputConfig, ShotsConfig
+from pipeline.sections import InputConfig, RunConfig, ShotsConfig
 from pipeline.stages import Bar
 from pipeline.workdir import WorkDir
 
@@ -74,6 +75,17 @@ class RunFootage:
         self._timeline = media.Timeline.from_json(timeline)
         self._painted = sorted(passes)
         self.size = self._timeline.geometry.painted
+
+    def differences(self, config: RunConfig) -> dict[str, str]:
+        """The keys that were painted with other values, as `claims.differences` tells them.
+
+        A file that is not there any more differs in nothing.
+        """
+        before, now = self.work.manifest.get("made_with", {}), claims(config)
+        for stage, values in now.items():
+            then = before.get(stage, {})
+            now[stage] = {k: v for k, v in values.items() if k in then and v != "missing"}
+        return differences(before, now)
 
     def times(self, bar: Bar) -> dict[int, Fraction]:
         times = self._timeline.times

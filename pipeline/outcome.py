@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.words import many
+
 
 @dataclass(frozen=True)
 class Options:
@@ -24,7 +26,10 @@ class Options:
 
 @dataclass
 class Outcome:
-    """What a call did, to be told; with several passes each frame counts once in each."""
+    """What a call did, to be told; with several passes each frame counts once in each.
+
+    `prepared` says what is there, where no painting was asked for.
+    """
 
     work: Path
     output: Path | None = None
@@ -34,23 +39,31 @@ class Outcome:
     done: int = 0
     painted: int = 0
     encoded: bool = False
+    prepared: str = ""
     seconds: float = 0.0
     flagged: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """The summary, line by line."""
-        what = "frames" if self.passes == 1 else f"frames (in {self.passes} passes)"
-        if self.output and not self.painted and not self.encoded and self.done == self.frames:
-            yield f"nothing to do: all {self.frames} {what} are painted and the video is written"
-        elif self.output and not self.painted and not self.encoded:
-            yield f"nothing to do: the video has the {self.done} {what} that are painted"
-        else:
-            minutes, seconds = divmod(round(self.seconds), 60)
-            rest = f", {self.done} are done" if self.done > self.painted else ""
-            yield f"painted {self.painted} of {self.frames} {what} in {minutes}:{seconds:02d}{rest}"
+        yield self._summary()
         yield from self.flagged
         if self.output:
             yield f"video: {self.output}"
         if self.sheet:
             yield f"sheet: {self.sheet}"
         yield f"work:  {self.work} (frames, flow, record.jsonl; may be removed when all is done)"
+
+    def _summary(self) -> str:
+        """What was done, and what was there before."""
+        passes = f" (in {self.passes} passes)" if self.passes > 1 else ""
+        every, are = many(self.frames, "frame") + passes, "is" if self.done == 1 else "are"
+        minutes, seconds = divmod(round(self.seconds), 60)
+        took = f"in {minutes}:{seconds:02d}"
+        if self.prepared:
+            return f"{self.prepared} {took}"
+        if self.output and not self.painted:
+            if self.encoded:
+                return f"video written {took}: {self.done} of {every} {are} painted"
+            return f"nothing to do: {self.done} of {every} {are} painted, the video has them"
+        rest = f", {self.done} {are} done" if self.done > self.painted else ""
+        return f"painted {self.painted} of {every} {took}{rest}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flow.store import FlowStore
 from pipeline import images, preflight
+from pipeline.disk import disk_bytes
 from pipeline.records import Record
 from pipeline.run import Run
 from pipeline.schedule import Step, schedule
@@ -96,7 +97,7 @@ def make_plan(run: Run) -> Plan:
     todo = [step for step in steps if not run.work.is_done(step)]
     run.detail(steps)
     width, height = run.timeline.geometry.painted
-    disk = preflight.disk_bytes(run.config, len(run.timeline), run.size, run.work)
+    disk = disk_bytes(run.config, len(run.timeline), run.size, run.work)
     return Plan(
         config=run.config,
         shots=shots,

@@ -1,11 +1,10 @@
-"""What is checked before any work is done: what must be named, what would be lost, what fits."""
+"""What is checked before any work is done: what must be named, what would be lost."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from flow.atomic import check_atomic, write_atomic
 from flow.estimators import ESTIMATORS
@@ -14,7 +13,7 @@ from flow.occlusion import CHECKS
 from pipeline import images, machine, media
 from pipeline.claims import file_hash, identity
 from pipeline.config import pick
-from pipeline.errors import ConfigError, WorkDirError
+from pipeline.errors import ConfigError
 from pipeline.losses import STYLE_LOSSES
 from pipeline.media.output import find_target
 from pipeline.optimize import OPTIMIZERS
@@ -22,30 +21,6 @@ from pipeline.ownfiles import named_paths, refuse_writing
 from pipeline.sections import RunConfig
 from pipeline.shots import DETECTORS
 from pipeline.workdir import WorkDir
-
-# Bytes a pixel of the flow's files: both directions, two float32 each, and two weights.
-FLOW_BYTES = 2 * 2 * 4 + 2
-# What a PNG frame takes of its raw size: painted texture hardly compresses.
-PNG_SHARE = 0.8
-SPARE_BYTES = 50_000_000
-
-
-class Size(NamedTuple):
-    """What is painted of each frame; `deep` frames have 16 bits.
-
-    `detail` is how many pixels of it flow is seen by, where those are more.
-    """
-
-    width: int
-    height: int
-    deep: bool
-    detail: int = 0
-
-
-def size_of(geometry: media.Geometry, deep: bool, config: RunConfig) -> Size:
-    """What is painted of each frame of a clip of this geometry."""
-    larger = media.larger(geometry, config.flow.detail)
-    return Size(*geometry.painted, deep, larger[0] * larger[1] if larger else 0)
 
 
 def required(config: RunConfig) -> tuple[Path, Path, Path]:
@@ -198,45 +173,16 @@ def write_side(path: Path, kind: str, pixels: images.Pixels, work: WorkDir) -> N
     write_atomic(path, png)
 
 
-def check_space(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> None:
-    """Refuse to go on with what the disk cannot hold.
+def check_json(path: Path | None) -> None:
+    """Refuse a place for what is measured.
 
     Raises:
-        WorkDirError: the estimate of what is still to be written is more than what is free.
+        ConfigError: another ending than .json, or no folder that can be written.
     """
-    needed = disk_bytes(config, frames, clip, work)
-    free = shutil.disk_usage(work.root).free + work.reclaimable()
-    if needed > free:
-        raise WorkDirError(
-            f"{work.root}: the disk has {free / 1e9:.2f} GB free, the run needs about "
-            f"{needed / 1e9:.2f} GB more ({frames} frames of {clip.width}x{clip.height}): make "
-            "space, set run.work to another disk, or paint less (input.end, input.max_side)"
-        )
-
-
-def disk_bytes(config: RunConfig, frames: int, clip: Size, work: WorkDir) -> float:
-    """An estimate of the bytes that a run of so many frames has still to write.
-
-    The clip's frames and those that flow is seen by (unless they are there), the painted ones of
-    every pass, and flow: of the longest shot, or of all frames if `run.keep` says so, to each frame
-    that one is held to.
-    """
-    temporal = config.temporal
-    pixels = clip.width * clip.height
-    png = pixels * 3 * (2 if clip.deep else 1) * PNG_SHARE
-    shots = work.shots()
-    with_flow = frames
-    if shots and config.run.keep == "result":
-        with_flow = max(shot.stop - shot.start for shot in shots)
-    held_to = len({1, *temporal.offsets}) * (2 if temporal.passes > 1 else 1) + bool(
-        temporal.anchor
-    )
-    flow = with_flow * held_to * pixels * FLOW_BYTES
-    detail = 0.0 if work.detail.complete else frames * clip.detail * 3 * PNG_SHARE
-    return (
-        (0 if work.frames.complete else frames * png)
-        + detail
-        + (frames * temporal.passes - len(work.records)) * png
-        + flow
-        + SPARE_BYTES
-    )
+    if path is None:
+        return
+    if path.suffix.lower() != ".json" or path.is_dir():
+        raise ConfigError(f"--json {path}: give a file name that ends in .json")
+    if not path.resolve().parent.is_dir():
+        raise ConfigError(f"--json {path}: there is no folder {path.parent}, make it first")
+    check_writable(path, "--json")

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline import images, media, preflight, stages
+from pipeline import disk, images, media, preflight, stages
 from pipeline.ahead import FlowAhead, core_is_free
 from pipeline.assemble import assemble
 from pipeline.errors import ConfigError
@@ -22,6 +22,7 @@ from pipeline.records import Record
 from pipeline.schedule import Step, by_shot, needed_for, pairs, schedule
 from pipeline.sections import RunConfig
 from pipeline.shots import Shot
+from pipeline.words import many
 from pipeline.workdir import WorkDir
 
 logger = logging.getLogger("brushflow")
@@ -61,22 +62,22 @@ class Run:
             clip = media.plan_clip(self.info, self.config.input, self.config.run.frame_bits)
             for note in clip.notes:
                 logger.info("%s", note)
-            size = preflight.size_of(clip.geometry, clip.deep, self.config)
-            preflight.check_space(self.config, clip.frames or 0, size, self.work)
+            size = disk.size_of(clip.geometry, clip.deep, self.config)
+            disk.check_space(self.config, clip.frames or 0, size, self.work)
             self.timeline = stages.extract(clip, self.work, self.bar)
         else:
             self.timeline = media.Timeline.from_json(kept)
         _, stop = self.options.frames or (0, len(self.timeline))
         preflight.check_count(self.config, stop)
-        preflight.check_space(self.config, len(self.timeline), self.size, self.work)
+        disk.check_space(self.config, len(self.timeline), self.size, self.work)
         if self.options.until == "frames":
             return []
         return stages.find_shots(self.config, self.work, self.info, self.timeline, self.bar)
 
     @property
-    def size(self) -> preflight.Size:
+    def size(self) -> disk.Size:
         """What is painted of each frame."""
-        return preflight.size_of(self.timeline.geometry, self.timeline.deep, self.config)
+        return disk.size_of(self.timeline.geometry, self.timeline.deep, self.config)
 
     def run(self) -> Outcome:
         """All that the options ask for and that is not done yet."""
@@ -93,6 +94,8 @@ class Run:
             self._paint(wanted, shots, outcome)
             for shot, own in by_shot(shots, steps).items():
                 self._forget_flow(shot, own)
+        if self.options.until in ("frames", "shots", "flow"):
+            outcome.prepared = self._prepared(shots)
         outcome.done = sum(self.work.is_done(step) for step in steps)
         if self.options.until == "video" and outcome.done == len(steps):
             self._finish(steps, outcome)
@@ -122,6 +125,12 @@ class Run:
         wrapped: Iterable[Any] = tqdm(items, name, total, unit="frame", leave=False, **self._look)
         return wrapped
 
+    def _prepared(self, shots: list[Shot]) -> str:
+        """What there is, where no painting was asked for."""
+        found = f", {many(len(shots), 'shot')} found" if shots else ""
+        flow = ", flow computed" if self.options.until == "flow" else ""
+        return f"{many(len(self.timeline), 'frame')} extracted{found}{flow}"
+
     def _part(self, shots: list[Shot]) -> range:
         """The frames that the options choose."""
         count, options = len(self.timeline), self.options
@@ -133,9 +142,8 @@ class Run:
             return range(shots[options.shot].start, shots[options.shot].stop)
         first, stop = options.frames or (0, count)
         if options.frames and not 0 <= first < stop <= count:
-            raise ConfigError(
-                f"--frames {first}:{stop}: the run has {count} frames, that is 0:{count}"
-            )
+            has = many(count, "frame")
+            raise ConfigError(f"--frames {first}:{stop}: the run has {has}, that is 0:{count}")
         return range(first, stop)
 
     def detail(self, steps: list[Step]) -> None:

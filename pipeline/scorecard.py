@@ -10,7 +10,9 @@ from typing import Any
 
 from pipeline.measure import SequenceMetrics
 from pipeline.metrics import ratio
+from pipeline.sections import FlowConfig
 from pipeline.sheets import timecode
+from pipeline.words import many
 
 Number = Callable[[float], str]
 
@@ -36,7 +38,7 @@ class Evaluation:
         for role, name in self.names.items():
             yield f"{role + ':':10}{name}"
         spans, (width, height) = self.painted.spans, self.size
-        frames, shots = _many(len(self.painted.frames), "frame"), _many(len(spans), "shot")
+        frames, shots = many(len(self.painted.frames), "frame"), many(len(spans), "shot")
         yield f"{'measured:':10}{frames} of {width}x{height} in {shots}"
         yield f"{'flow:':10}{self.flow}"
         yield f"{'losses:':10}{self.scorer}"
@@ -101,9 +103,16 @@ class Evaluation:
                 yield f"{label:42}" + "".join(f"{cell:>12}" for cell in cells)
 
 
+def flow_words(options: FlowConfig) -> str:
+    """What is said of the flow that was measured by."""
+    name = options.estimator + (f" {options.preset}" if options.estimator == "dis" else "")
+    files = f"{options.files}, what it lacks by {name}" if options.files else name
+    return f"{files}; trusted by the {options.check} check"
+
+
 def rows(offsets: Sequence[int]) -> list[tuple[str, str, str, Number]]:
     """The rows of the table: words, the key of the value, that of the clip's own, and its form."""
-    apart = [(f"{_many(k, 'frame')} apart", k) for k in offsets]
+    apart = [(f"{many(k, 'frame')} apart", k) for k in offsets]
     return [
         *(
             (f"warping error, {words}", f"ewarp.{k}", f"ewarp_original.{k}", _tiny)
@@ -157,10 +166,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _tiny(value: float) -> str:

@@ -96,7 +96,12 @@ class StyleConfig(Section):
     @model_validator(mode="after")
     def _one_weight_a_layer(self) -> StyleConfig:
         if len(self.layers) != len(self.layer_weights):
-            raise PydanticCustomError("layers", "style.layer_weights needs as many as style.layers")
+            words = (
+                "style.layer_weights has {weights}, style.layers {layers}: give one weight a layer"
+            )
+            counts = {"weights": len(self.layer_weights), "layers": len(self.layers)}
+            keys = ("style.layers", "style.layer_weights")
+            raise PydanticCustomError("layers", words, {**counts, "keys": keys})
         return self
 
 

@@ -22,6 +22,7 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 from pipeline.errors import ConfigError
 from pipeline.images import Pixels
 from pipeline.sections import ShotsConfig
+from pipeline.words import many
 
 logger = logging.getLogger("brushflow")
 
@@ -84,7 +85,8 @@ def find_shots(
     given = list(cuts)
     by_hand = {cut for cut in given if cut is not None}
     if None in given:
-        logger.info("shots.cuts: %d lie outside of what is painted", given.count(None))
+        outside = many(given.count(None), "cut lies", "cuts lie")
+        logger.info("shots.cuts: %s outside of what is painted", outside)
     for key, numbers in (("shots.detector", found), ("shots.cuts", sorted(by_hand))):
         bad = [cut for cut in numbers if not 0 <= cut < count]
         if bad:

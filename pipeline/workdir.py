@@ -10,7 +10,7 @@ from typing import Any
 
 from flow.atomic import sync_folder, write_atomic
 from flow.faults import fault_point
-from pipeline.claims import changes, claims, file_hash
+from pipeline.claims import claims, differences, file_hash
 from pipeline.config import dump_config
 from pipeline.errors import NO_SPACE, WorkDirError
 from pipeline.framefiles import FrameFiles, delete, read_json, to_json
@@ -109,14 +109,15 @@ class WorkDir:
         elif before is None and self.records:
             raise WorkDirError(f"{self._manifest_path}: damaged: give --fresh to start anew there")
         elif before is not None:
-            changed = changes(before, wanted)
+            changed = differences(before, wanted)
             if changed and (self.records or only_read):
-                keys = ", ".join(key for several in changed.values() for key in several)
+                told = ", ".join(changed.values())
                 raise WorkDirError(
-                    f"{self.root} holds a run that differs in {keys}: give --fresh "
-                    "to start anew there, or another --output, or the old values to go on"
+                    f"{self.root} holds a run that differs in {told}: give --fresh to start anew "
+                    "there, or another --output, or the old values to go on"
                 )
-            self._remove({name for stage in changed for name in MADE_BY[stage]})
+            stages = {stage for stage in MADE_BY if not changed.keys().isdisjoint(wanted[stage])}
+            self._remove({name for stage in stages for name in MADE_BY[stage]})
         if not only_read:
             self._sweep()
             self.note(made_with=wanted)

@@ -81,7 +81,8 @@ def test_wrong_values_say_what_is_allowed() -> None:
     assert "allowed: replicate, zeros" in complaint("vgg.padding=3")
     assert "finite" in complaint("style.weight=nan")
     assert "section.key=value" in complaint("style.weight")
-    assert "as many" in complaint("style.layers=['relu1_1']")
+    counts = "style.layer_weights has 5, style.layers 1: give one weight a layer"
+    assert complaint("style.layers=['conv1_1']") == f"--set: {counts}"
     assert "allowed: auto, 8, 16" in complaint("run.frame_bits=9")
     assert complaint("input.start=true").endswith('or a frame ("120f")')
     assert "no such home folder" in complaint("style.path=~no-such-user/a.jpg")
@@ -136,6 +137,7 @@ def test_file_errors_name_the_file(tmp_path: Path) -> None:
         ("style = 3\n", "write [style]"),
         ("[style]\nweight = 'x'\n", "style.weight = 'x'"),
         ("[style]\npath = 3\n", "a path, in quotes"),
+        ("[style]\nlayer_weights = [1]\n", ": style.layer_weights has 1, style.layers 5"),
     ]:
         path.write_text(text)
         with pytest.raises(ConfigError) as caught:
@@ -144,6 +146,20 @@ def test_file_errors_name_the_file(tmp_path: Path) -> None:
         assert expected in str(caught.value)
     with pytest.raises(ConfigError, match="no such config file"):
         config.load_config(tmp_path / "none.toml")
+
+
+def test_what_is_no_config_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "beach.mp4").write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0\xff\xfe\x80")
+    (tmp_path / "wide.toml").write_bytes("[style]\n".encode("utf-16"))
+    for name, expected in [
+        ("beach.mp4", "not a config file, which is TOML text in UTF-8: a clip is given as --input"),
+        ("wide.toml", "text in UTF-16: save it as UTF-8"),
+        (".", "a folder, not a config file: name a file; a folder of images is given as --input"),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            config.load_config(tmp_path / name)
+        assert str(caught.value).startswith(f"{tmp_path / name}: {expected}")
+        assert "\n" not in str(caught.value)
 
 
 def test_paths_are_relative_to_where_they_are_said(

@@ -95,6 +95,30 @@ def test_a_part_of_a_run_and_a_run_against_another(
     assert "against" in result.stdout
 
 
+def test_a_config_that_changed_since_is_told(
+    paint: Brushflow, brushflow: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    run, work = tmp_path / "run.toml", tmp_path / "out.mp4.work"
+    run.write_text(f"[run]\nwork = '{work}'\n[style]\nweight = 3\n[flow]\npreset = 'fast'\n")
+    assert paint(clip, run, "--frames", "0:2").exit_code == 0
+
+    def told(*arguments: object) -> str:
+        result = brushflow("evaluate", *arguments)
+        assert result.exit_code == 0, result.stderr
+        return result.stderr
+
+    assert "with other values" not in told(work, "--set", "flow.preset=fine")
+    assert "with other values" not in told("--output", tmp_path / "out.mp4")
+    changed = "as it was painted, with other values: style.weight (3.0 there, 5.0 now)\n"
+    assert changed in told(work, "--set", "style.weight=5")
+    clip.unlink()
+    whole = told(run, "--set", "style.weight=5")
+    assert "style.weight (3.0 there, 5.0 now)" in whole
+    assert "optimizer.iterations (2 there, 60 now)" in whole  # from the command line, then
+    assert "style.path" in whole
+    assert "flow." not in whole
+
+
 def test_any_two_clips_by_true_flow(brushflow: Brushflow, tmp_path: Path) -> None:
     original = frames(tmp_path / "original", *moving(4))
     brighter = [picture // 2 + 10 * n for n, picture in enumerate(moving(4))]
@@ -130,6 +154,10 @@ def test_other_sizes_and_lengths_are_told(
     assert "frames: the clip 8, painted 5; the 5 in common are measured" in result.stderr
     assert "5 frames of 48x32 in 1 shot" in result.stdout
     assert "style distance" in result.stdout
+    stretched = ("--set", "input.width=60", "--set", "input.height=32")
+    result = brushflow("evaluate", *pair, *stretched)
+    shape = "has 60x32: it is of another shape, and stretched to the painted clip's 48x32"
+    assert shape in result.stderr
     line = one_line(
         brushflow("evaluate", "-q", *pair[2:], "--original", painted, "--against", original)
     )
@@ -151,7 +179,10 @@ def test_what_cannot_be_measured_is_one_line(
     pair = ("--original", clip, "--painted", clip)
     assert "stand alone" in refused(*pair, "--output", nowhere)
     assert "no such file" in refused("--original", clip, "--painted", nowhere)
-    assert 'did you mean "dis"' in refused(*pair, "--flow", "diss")
+    wrong = refused(*pair, "--flow", "diss")
+    assert '--flow diss: not allowed; did you mean "dis"? (allowed: dis, raft_small' in wrong
+    assert "flow files like truth/%06d_%06d.flo" in wrong
+    assert "--flow: flow.files = " in refused(*pair, "--flow", "%d.flo")
     assert "no file fits" in refused(*pair, "--flow", "%d_%d.flo")
     assert "ends in .json" in refused(*pair, "--json", clip)
     assert "there is no folder" in refused(*pair, "--json", tmp_path / "no" / "n.json")

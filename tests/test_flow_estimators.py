@@ -182,8 +182,9 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_weights_is_one_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
-    with pytest.raises(FlowError, match=r"weights\.pth: cannot be read as weights") as caught:
+    with pytest.raises(FlowError, match=r"weights\.pth: not a file of weights: ") as caught:
         ESTIMATORS["raft_small"](Options(weights=path))
+    assert "in torchvision's or the original's layout" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

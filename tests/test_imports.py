@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipeline", "pipeline.errors", "pipeline.keytypes", "pipeline.borders"}
+    | {"pipeline.words"}
     | {"flow", "flow.errors", "flow.faults", "flow.estimating"},
     {
         "pipeline.sections",
@@ -48,7 +49,7 @@ FLOORS = [
     },
     {"pipeline.framefiles", "pipeline.ownfiles", "pipeline.staging"},
     {"pipeline.workdir"},
-    {"pipeline.preflight"},
+    {"pipeline.preflight", "pipeline.disk"},
     {"pipeline.assemble", "pipeline.stages"},
     {"pipeline.run", "pipeline.preview", "pipeline.doctor", "pipeline.footage"},
     {"pipeline.plan", "pipeline.terminal", "pipeline.arguments", "pipeline.scorecard"},

@@ -18,6 +18,7 @@ from media_clips import X264, ffmpeg, looked, noise, passed_through, pattern
 from pipeline import media
 from pipeline.errors import MediaError
 from pipeline.media import look, process
+from pipeline.media.source import find_source
 from pipeline.sections import InputConfig, OutputConfig
 
 CLIPS = ("mp4", "mkv", "ts", "avi", "webm", "flv")
@@ -140,6 +141,43 @@ def test_what_is_no_clip_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(MediaError, match=name.replace("%", ".")) as caught:
             media.probe(tmp_path / name, InputConfig(path=tmp_path / name))
         assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "taken"),
+    [
+        (("a7_1.jpg", "a7_2.jpg", "a7_10.jpg", "b.png"), "a7_%d.jpg", 3),
+        (("cover1.jpg", "plan2.jpg", "front.jpg", "1.jp2", "2.jp2"), "%d.jp2", 2),
+    ],
+)
+def test_of_several_kinds_of_images_a_pattern_takes_one(
+    tmp_path: Path, names: tuple[str, ...], pattern: str, taken: int
+) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"an image")
+    with pytest.raises(MediaError, match="images of several kinds") as caught:
+        find_source(tmp_path, None)
+    assert str(caught.value).endswith(f": name one, as {tmp_path / pattern}")
+    assert len(find_source(tmp_path / pattern, None).images or ()) == taken
+
+
+def test_several_kinds_of_images_without_numbers(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.png"):
+        (tmp_path / name).write_bytes(b"an image")
+    with pytest.raises(MediaError, match=r"\(\.jpg, \.png\): leave those of one kind there"):
+        find_source(tmp_path, None)
+
+
+def test_a_picture_of_another_shape_is_told_by_name(tmp_path: Path) -> None:
+    sizes = {"1.png": "96x72", "2.png": "48x36", "3.png": "98x74", "4.png": "96x54"}
+    for name, size in sizes.items():
+        ffmpeg(*pattern(size), "-frames:v", "1", "-update", "1", tmp_path / name)
+    frames, timeline = read(tmp_path)
+    assert {frame.shape for frame in frames} == {(72, 96, 3)}
+    (note,) = timeline.notes
+    assert note.startswith("4.png has 96x54, the first frame 96x72: all frames are stretched")
+    (tmp_path / "4.png").unlink()
+    assert read(tmp_path)[1].notes == ()
 
 
 def test_closing_the_reader_ends_its_ffmpeg(

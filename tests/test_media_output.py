@@ -103,6 +103,15 @@ def test_every_codec_writes_and_is_the_same_twice(
     assert np.abs(out.frames[0] - first).mean() < (1 if codec == "ffv1" else 12)
 
 
+def test_why_a_track_is_left_out(tmp_path: Path) -> None:
+    twice = (*pattern(), *pattern("32x32"), *noise(), "-map", "0", "-map", "1", "-map", "2")
+    ffmpeg(*twice, *X264, "-c:a", "aac", tmp_path / "in.mkv")
+    silent = {"output": {"audio": "none"}}
+    notes = passed_through(tmp_path / "in.mkv", tmp_path / "out.mp4", **silent).notes
+    reasons = [note.partition(": left out, ")[2] for note in notes if "left out" in note]
+    assert reasons == ["only one video track is painted: track 0", "as output.audio says"]
+
+
 @pytest.mark.parametrize(("codec", "ending"), [("png", "png"), ("tiff", "tif"), ("jpeg", "jpg")])
 @pytest.mark.parametrize("by", ["folder", "pattern"])
 def test_folders_of_images_out_and_in(tmp_path: Path, codec: str, ending: str, by: str) -> None:

@@ -182,6 +182,19 @@ def test_alpha_is_composited_on_black(tmp_path: Path, codec: tuple[str, str, str
     assert any("black" in note for note in passed.notes)
 
 
+@pytest.mark.parametrize(("ending", "pixels"), [("gif", "rgb8"), ("png", "pal8"), ("png", "rgba")])
+def test_an_opaque_picture_has_nothing_to_composite(
+    tmp_path: Path, ending: str, pixels: str
+) -> None:
+    path = tmp_path / f"in.{ending}"
+    palette = "split[a][b];[a]palettegen=reserve_transparent=0[p];[b][p]paletteuse"
+    made = palette if pixels == "pal8" else f"format={pixels}"
+    ffmpeg(*pattern(), "-frames:v", "1", "-vf", made, path)
+    passed = passed_through(path, tmp_path / "out.png")
+    assert passed.info.alpha
+    assert not any("alpha" in note for note in passed.notes)
+
+
 def test_a_timeline_survives_json(tmp_path: Path) -> None:
     ffmpeg(*pattern(), *X264, tmp_path / "in.mp4")
     options = InputConfig(path=tmp_path / "in.mp4")

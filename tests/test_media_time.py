@@ -134,6 +134,21 @@ def test_nothing_between_start_and_end_is_refused(clip: Path) -> None:
             _read_all(clip, InputConfig(path=clip, **keys))
 
 
+def test_how_long_a_clip_is_where_none_of_it_is_asked_for(clip: Path, tmp_path: Path) -> None:
+    folder, image = tmp_path / "frames", tmp_path / "image.png"
+    folder.mkdir()
+    ffmpeg(*pattern(), "-frames:v", "5", folder / "%d.png")
+    ffmpeg(*pattern(), "-frames:v", "1", "-update", "1", image)
+    for path, length in [
+        (clip, "the clip has 24 frames (0f to 23f), 1.00 s"),
+        (folder, "the clip has 5 frames (0f to 4f), 0.20 s"),
+        (image, "it is a single image"),
+    ]:
+        with pytest.raises(MediaError) as caught:
+            _read_all(path, InputConfig(path=path, start="99f"))
+        assert str(caught.value).endswith(f"input.start and input.end: {length}")
+
+
 def _read_all(path: Path, options: InputConfig) -> None:
     list(media.read_frames(media.plan_clip(media.probe(path, options), options)))
 

@@ -112,7 +112,8 @@ def test_other_encoder_settings_only_encode_again(
     size = (tmp_path / "out.mp4").stat().st_size
     again = paint(clip, "--set", "output.quality=45")
     assert again.exit_code == 0, again.stderr
-    assert "painted 0 of 6" in again.stdout
+    assert "video written in 0:" in again.stdout
+    assert ": 6 of 6 frames are painted" in again.stdout
     assert (tmp_path / "out.mp4").stat().st_size < size
     refused = paint(clip, "--set", "style.weight=1")
     assert refused.exit_code == 2

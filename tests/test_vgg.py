@@ -219,7 +219,7 @@ def test_bad_weights_are_one_line(tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(3)}, other)
     for path, reason in [
         (tmp_path / "none.pth", "no such file"),
-        (text, "not a file of weights"),
+        (text, "not a file of weights: give a state dict of VGG-19 in torchvision's layout"),
         (other, "not a state dict of VGG-19"),
     ]:
         with pytest.raises(WeightsError, match=reason) as caught:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.claims import identity
+from pipeline.claims import claims, differences, identity
 from pipeline.config import load_config
 from pipeline.errors import WorkDirError
 from pipeline.records import Record
@@ -293,3 +293,14 @@ def test_what_names_a_file_counts_by_content(tmp_path: Path) -> None:
     pair = tmp_path / "%06d_%06d.flo"
     (tmp_path / "000001_000000.flo").write_bytes(b"flow")
     assert identity(pair) != "missing"
+
+
+def test_what_differs_is_told_with_both_values_where_they_say_something(config: RunConfig) -> None:
+    given = (("input.path", config.style.path), ("input.end", "9f"), ("temporal.light", False))
+    changed = load_config(None, [*given, ("style.path", config.style.path), ("shots.cuts", ["2f"])])
+    assert list(differences(claims(config), claims(changed)).values()) == [
+        "input.path",
+        "input.end (not set there, 9f now)",
+        "shots.cuts",
+        "temporal.light (true there, false now)",
+    ]

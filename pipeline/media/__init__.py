@@ -4,20 +4,19 @@ from pipeline.media.clip import Clip
 from pipeline.media.decode import (
     Frame,
     FrameReader,
-    check_range,
     plan_clip,
     read_frames,
     read_larger,
 )
 from pipeline.media.encode import write_video
-from pipeline.media.geometry import Geometry, larger
+from pipeline.media.geometry import Geometry, alike, larger
 from pipeline.media.info import Track, VideoInfo
 from pipeline.media.moments import run_frames
 from pipeline.media.output import Target, check_output, output_exists, replaced
 from pipeline.media.probe import probe
 from pipeline.media.process import executable, ffmpeg_version
 from pipeline.media.source import source_files
-from pipeline.media.timing import Damage, Timeline
+from pipeline.media.timing import Damage, Timeline, check_range
 
 __all__ = [
     "Clip",
@@ -29,6 +28,7 @@ __all__ = [
     "Timeline",
     "Track",
     "VideoInfo",
+    "alike",
     "check_output",
     "check_range",
     "executable",

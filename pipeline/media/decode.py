@@ -21,10 +21,11 @@ from pipeline.media.geometry import Bars, Geometry, Pixels, Size, plan_geometry,
 from pipeline.media.info import VideoInfo
 from pipeline.media.look import FrameLog
 from pipeline.media.process import shown
-from pipeline.media.raw import read_raw
+from pipeline.media.raw import read_raw, seen_through
 from pipeline.media.report import clip_notes
-from pipeline.media.timing import Moment, Timeline, as_moment, as_rate
+from pipeline.media.timing import Moment, Timeline, as_rate, check_range
 from pipeline.sections import InputConfig
+from pipeline.words import many
 
 TOLERANCE = Fraction(1, 2000)  # a moment given to the millisecond means the frame that is there
 SEEK_FROM = Fraction(30)
@@ -54,7 +55,7 @@ def plan_clip(
         seen = watch(_scan(clip))
         bars = Bars() if seen is None else find_bars(seen)
     geometry = plan_geometry(info, options, bars)
-    notes = clip_notes(info, geometry, bars, clip.rate)
+    notes = clip_notes(info, geometry, bars, clip.rate, seen_through(info))
     return replace(clip, geometry=geometry, frames=_estimate(clip), notes=notes)
 
 
@@ -187,7 +188,19 @@ def _seek(clip: Clip) -> Fraction | None:
 def _nothing(clip: Clip) -> str:
     if clip.start is None and clip.end is None:
         return "no frame decodes"
-    return "no frame lies between input.start and input.end"
+    return f"no frame lies between input.start and input.end{_length(clip.info)}"
+
+
+def _length(info: VideoInfo) -> str:
+    """How long a clip is, in words, as far as the file says it."""
+    if info.still:
+        return ": it is a single image"
+    count, seconds = info.frames, info.duration
+    known = [f"{many(count, 'frame')} (0f to {count - 1}f)"] if count else []
+    if seconds is None and count and info.rate:
+        seconds = count / info.rate
+    known += [f"{float(seconds):.2f} s"] if seconds else []
+    return f": the clip has {', '.join(known)}" if known else ""
 
 
 def _scan(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
@@ -221,22 +234,3 @@ def _seconds(moment: Moment | None, rate: Fraction) -> Fraction | None:
     if moment is None:
         return None
     return moment.seconds if moment.frame is None else moment.frame / rate
-
-
-def check_range(options: InputConfig) -> tuple[Moment | None, Moment | None]:
-    """Read `input.start` and `input.end`, before anything of the clip is.
-
-    Raises:
-        MediaError: the end is not after the start.
-    """
-    start = None if options.start is None else as_moment(options.start)
-    end = None if options.end is None else as_moment(options.end)
-    if start is None or end is None:
-        return start, end
-    for low, high in ((start.seconds, end.seconds), (start.frame, end.frame)):
-        if low is not None and high is not None and high <= low:
-            raise MediaError(
-                f"input.end = {options.end} is not after input.start = {options.start}:"
-                " nothing to paint"
-            )
-    return start, end

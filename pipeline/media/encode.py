@@ -164,7 +164,7 @@ def _inexact(timeline: Timeline, tick: int) -> bool:
 
 def _silence(info: VideoInfo) -> tuple[str, ...]:
     left = sorted({track.kind for track in info.tracks})
-    return (f"left out, the output takes none: {', '.join(left)}",) if left else ()
+    return (f"left out, the output holds the picture alone: {', '.join(left)}",) if left else ()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 HARDLY = Fraction(5, 4)
+ROUNDING = Fraction(1, 50)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ def larger(geometry: Geometry, factor: float) -> Size | None:
         return None
     width, height = (_even(side * scale) for side in geometry.painted)
     return width, height
+
+
+def alike(one: Fraction, other: Fraction) -> bool:
+    """Whether two shapes, as width to height, are the same but for what rounding makes of them."""
+    return abs(one / other - 1) <= ROUNDING
 
 
 def placed(box: Box, size: Size, canvas: Size) -> Box:

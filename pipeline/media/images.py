@@ -99,5 +99,5 @@ def _notes(target: Target, timeline: Timeline, info: VideoInfo) -> tuple[str, ..
     if target.pattern and timeline.constant_rate is None:
         notes.append("single images hold no times, and the clip's frames are not evenly spaced")
     if left := sorted({track.kind for track in info.tracks}):
-        notes.append(f"left out, images take none: {', '.join(left)}")
+        notes.append(f"left out, images hold the picture alone: {', '.join(left)}")
     return tuple(notes)

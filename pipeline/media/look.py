@@ -13,6 +13,7 @@ import ffmpeg
 
 from pipeline.errors import MediaError
 from pipeline.media.colour import Colour
+from pipeline.media.geometry import alike
 from pipeline.media.process import Ffmpeg, executable, shown
 from pipeline.media.source import Source
 
@@ -43,6 +44,11 @@ class Shown:
     size: tuple[int, int]
     interlaced: bool
 
+    @property
+    def shape(self) -> Fraction:
+        """Width to height, as a player shows it."""
+        return self.pixel_aspect * self.size[0] / self.size[1]
+
 
 class FrameLog:
     """Reads ffmpeg's log while it decodes: what frames came, and what did not decode."""
@@ -54,6 +60,8 @@ class FrameLog:
         self.time_base: Fraction | None = None
         self.rotation: float | None = None
         self.interlaced = False
+        self.count = 0
+        self.other: tuple[int, Shown] | None = None  # the first in another shape, by its number
         self.packets = self.failed = 0
         self.trouble: list[Fraction] = []
 
@@ -82,12 +90,18 @@ class FrameLog:
             interlaced=found["scan"] in "TB",
         )
         self.first = self.first or frame
+        if self.other is None and not alike(frame.shape, self.first.shape):
+            self.other = self.count, frame
+        self.count += 1
         self.interlaced |= frame.interlaced
         self.recent.append(frame)
 
+    def seconds(self, frame: Shown) -> Fraction:
+        """When a frame is shown, in the file's own seconds."""
+        return (frame.pts or 0) * (self.time_base or Fraction(0))
+
     def _now(self) -> Fraction:
-        last = self.recent[-1].pts if self.recent else None
-        return (last or 0) * (self.time_base or Fraction(0))
+        return self.seconds(self.recent[-1]) if self.recent else Fraction(0)
 
 
 def look(source: Source, stream: int | None, decoder: str | None, own_times: bool) -> FrameLog:

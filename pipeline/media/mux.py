@@ -76,7 +76,7 @@ def add_tracks(
         reason = _run(job, chosen)
     if reason:
         raise MediaError(f"{shown(target.path)}: {reason}")
-    return (*_track_notes(info, chosen, container), *_tag_notes(path, info))
+    return (*_track_notes(info, chosen, container, output), *_tag_notes(path, info))
 
 
 def _ways(track: Track, container: Container, output: OutputConfig) -> list[Way]:
@@ -186,11 +186,17 @@ def _audio_options(encoder: str, name: str, trimmed: bool) -> Iterator[tuple[str
         yield f"filter:{name}", ",".join(chain)
 
 
-def _track_notes(info: VideoInfo, chosen: dict[Track, Way], container: Container) -> Iterator[str]:
+def _track_notes(
+    info: VideoInfo, chosen: dict[Track, Way], container: Container, output: OutputConfig
+) -> Iterator[str]:
     for track in info.tracks:
         language = f" ({track.language})" if track.language not in (None, "und") else ""
         name = f"{track.kind} track {track.index}{language}, {track.codec or 'unknown codec'}"
-        if track not in chosen:
+        if track.kind == "video":
+            yield f"{name}: left out, only one video track is painted: track {info.stream}"
+        elif track.kind == "audio" and output.audio == "none":
+            yield f"{name}: left out, as output.audio says"
+        elif track not in chosen:
             yield f"{name}: left out, {container.muxer} does not take it"
         elif chosen[track] == "convert":
             encoder = container.audio_encoder if track.kind == "audio" else container.text_encoder

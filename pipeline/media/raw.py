@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.media.look import SHOW_FRAMES, FrameLog, compiled, decoding, video
 from pipeline.media.process import Ffmpeg, shown
 from pipeline.media.timing import Timeline
 
+LOOKED_AT, OPAQUE = 24, 255
 _FORMATS = {"gray": ("u1", ()), "rgb24": ("u1", (3,)), "rgb48le": ("<u2", (3,))}
 _NO_PROBING = {"probesize": "32", "analyzeduration": "0", "fpsprobesize": "0"}
 
@@ -48,6 +50,15 @@ def read_raw(
             if process.stalled or (count == 0 and process.errors):
                 done = f" after {count} frames" if count else ""
                 raise MediaError(f"{shown(info.source.path)}: {process.reason()}{done}")
+
+
+def seen_through(info: VideoInfo) -> bool:
+    """Whether a pixel of the clip's first frames is transparent; only where they can have such."""
+    if not info.alpha:
+        return False
+    chain = [f"trim=end_frame={LOOKED_AT}", "format=rgba", "alphaextract"]
+    with contextlib.closing(read_raw(info, chain, "gray", FrameLog())) as raw:
+        return any(int(alpha.min()) < OPAQUE for _, alpha in raw)
 
 
 def feed(process: Ffmpeg, frames: Iterable[Pixels], timeline: Timeline, name: str) -> int:

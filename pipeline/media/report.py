@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from pipeline.media.geometry import Bars, Geometry
@@ -14,7 +15,7 @@ MUCH = Fraction(1, 2)  # seconds of a file's stated length that may lack without
 
 
 def clip_notes(
-    info: VideoInfo, geometry: Geometry, bars: Bars, rate: Fraction | None
+    info: VideoInfo, geometry: Geometry, bars: Bars, rate: Fraction | None, seen_through: bool
 ) -> tuple[str, ...]:
     """What is done to the clip's picture before it is painted."""
     notes = []
@@ -27,7 +28,7 @@ def clip_notes(
         )
     if info.colour.hdr:
         notes.append(f"HDR ({info.colour.hdr}) is tone-mapped to BT.709")
-    if info.alpha:
+    if seen_through:
         notes.append("alpha: what is transparent is composited on black")
     if info.interlaced:
         notes.append("interlaced frames are deinterlaced (bwdif), one frame each")
@@ -60,12 +61,23 @@ def damage_of(log: FrameLog, info: VideoInfo, whole: bool, count: int, length: F
         text = f"{float(time):.2f} s"
         if text not in near and len(near) < MOST_PLACES:
             near.append(text)
+    found = Damage(log.packets, log.failed, tuple(near), stretched=_other_shape(log, info))
     if not whole:
-        return Damage(log.packets, log.failed, tuple(near))
+        return found
     expected = info.frames if info.frames is not None and info.frames > count else None
     lacking = (info.duration or length) - length
     missing = f"{float(lacking):.2f}" if lacking > max(MUCH, length / 20) else None
-    return Damage(log.packets, log.failed, tuple(near), expected, missing)
+    return replace(found, expected=expected, missing=missing)
+
+
+def _other_shape(log: FrameLog, info: VideoInfo) -> str | None:
+    """The first frame that has another shape than the clip's first one, in words."""
+    if log.first is None or log.other is None:
+        return None
+    number, frame = log.other
+    images = info.source.images
+    name = images[number].name if images else f"a frame at {float(log.seconds(frame)):.2f} s"
+    return f"{name} has {_size(frame.size)}, the first frame {_size(log.first.size)}"
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -137,11 +137,21 @@ def _sequence(path: Path, files: list[Path], rate: Fraction | None) -> Source:
         )
     kinds = Counter(image.suffix.lower() for image in images)
     if len(kinds) > 1:
-        names = ", ".join(sorted(kinds))
-        raise MediaError(
-            f"{shown(path)}: images of several kinds ({names}): name one, like {path.name}/%06d.png"
-        )
+        names, pattern = ", ".join(sorted(kinds)), _pattern_of_most(images)
+        todo = f"name one, as {shown(pattern)}" if pattern else "leave those of one kind there"
+        raise MediaError(f"{shown(path)}: images of several kinds ({names}): {todo}")
     return Source(path, tuple(images), rate or DEFAULT_RATE)
+
+
+def _pattern_of_most(images: list[Path]) -> Path | None:
+    """A pattern that takes all images of one kind, the most frequent whose names have one."""
+    for suffix, count in Counter(image.suffix.lower() for image in images).most_common():
+        kind = [image for image in images if image.suffix.lower() == suffix]
+        names = {re.sub(r"\d+(?=\D*$)", "%d", image.stem) + image.suffix for image in kind}
+        name = names.pop()
+        if count > 1 and not names and PATTERN.search(name):
+            return kind[0].with_name(name)
+    return None
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:

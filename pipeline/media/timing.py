@@ -9,9 +9,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from pipeline.errors import MediaError
 from pipeline.keytypes import RATE
 from pipeline.media.colour import Colour
 from pipeline.media.geometry import Geometry
+from pipeline.sections import InputConfig
 
 ROUNDED = Fraction(1, 1000)  # the tick of containers that round every time: Matroska, FLV, ASF
 STANDARD_RATES = tuple(
@@ -59,11 +61,12 @@ def broadcast(rate: Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class Damage:
-    """What of a clip did not decode.
+    """What of a clip did not decode, or not as the rest.
 
     `failed` of `packets` packets gave no picture; `near` are the seconds around which there were
     errors; `expected` is how many frames the file says that it has, where it has fewer; `missing`
-    how many seconds less than it says could be read.
+    how many seconds less than it says could be read; `stretched` says which frame has another
+    shape than the first.
     """
 
     packets: int = 0
@@ -71,6 +74,7 @@ class Damage:
     near: tuple[str, ...] = ()
     expected: int | None = None
     missing: str | None = None
+    stretched: str | None = None
 
     def notes(self, frames: int) -> tuple[str, ...]:
         """What a user should be told of it, one line each; `frames` is how many were read."""
@@ -83,6 +87,8 @@ class Damage:
             notes.append(f"the file says {self.expected} frames, {frames} could be read")
         if self.missing is not None:
             notes.append(f"the file says {self.missing} s more of video than could be read")
+        if self.stretched is not None:
+            notes.append(f"{self.stretched}: all frames are stretched to the shape of the first")
         return tuple(notes)
 
 
@@ -204,3 +210,22 @@ def increasing(ticks: Iterable[int]) -> list[int]:
     for tick in ticks:
         found.append(max(tick, found[-1] + 1) if found else tick)
     return found
+
+
+def check_range(options: InputConfig) -> tuple[Moment | None, Moment | None]:
+    """Read `input.start` and `input.end`, before anything of the clip is.
+
+    Raises:
+        MediaError: the end is not after the start.
+    """
+    start = None if options.start is None else as_moment(options.start)
+    end = None if options.end is None else as_moment(options.end)
+    if start is None or end is None:
+        return start, end
+    for low, high in ((start.seconds, end.seconds), (start.frame, end.frame)):
+        if low is not None and high is not None and high <= low:
+            raise MediaError(
+                f"input.end = {options.end} is not after input.start = {options.start}:"
+                " nothing to paint"
+            )
+    return start, end
