@@ -500,7 +500,8 @@ def test_encoding_an_unfinished_run_twice(
     named = ("--input", clip, "--style", painting, "--output", tmp_path / "out.mp4")
     first, second = (brushflow("encode", *settings, *named) for _ in range(2))
     assert "2 of 6 frames" in first.stderr
-    assert "the video has the 2 frames that are painted" in second.stdout
+    assert ": 2 of 6 frames are painted\n" in first.stdout
+    assert "nothing to do: 2 of 6 frames are painted, the video has them" in second.stdout
     shutil.rmtree(tmp_path / "out.mp4.work" / "frames")
     assert "missing or damaged" in one_line(brushflow("encode", *settings, *named))
 
