@@ -11,6 +11,7 @@ from media_clips import X264, colour, ffmpeg, looked, passed_through, pattern
 
 from pipeline import media
 from pipeline.media.geometry import Geometry, whole
+from pipeline.media.look import FrameLog
 from pipeline.media.timing import Timeline
 from pipeline.sections import InputConfig
 
@@ -117,6 +118,17 @@ def test_interlaced_frames_are_deinterlaced_one_for_one(tmp_path: Path) -> None:
     passed = passed_through(tmp_path / "in.mpg", tmp_path / "out.mp4")
     assert len(passed.frames) == len(looked(tmp_path / "in.mpg").times)
     assert any("deinterlaced" in note for note in passed.notes)
+
+
+@pytest.mark.parametrize("glued", ["", "Terminating thread with return code 0", "[out#0] x"])
+def test_a_line_of_another_thread_is_no_part_of_the_colour(glued: str) -> None:
+    """ffmpeg's threads share one log, and one may write into another's line."""
+    log = FrameLog()
+    frame = "n:   0 pts:      0 pts_time:0 duration:     40 fmt:gray cl:left sar:1/1 s:8x6 i:P"
+    colour_line = "color_range:tv color_space:bt709 color_primaries:unknown color_trc:iec61966-2-1"
+    for line in (frame, colour_line + glued):
+        log("info", line)
+    assert log.colour.transfer == "iec61966-2-1"
 
 
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt470bg", "bt2020nc"])

@@ -24,8 +24,8 @@ _FRAME = re.compile(
 )
 _COLOUR = re.compile(
     r"color_range:(?P<range>\S+) color_space:(?P<matrix>\S+)"
-    r" color_primaries:(?P<primaries>\S+) color_trc:(?P<transfer>\S+)"
-)
+    r" color_primaries:(?P<primaries>\S+) color_trc:(?P<transfer>[a-z\d-]+)"
+)  # not \S+ at the end: another thread's line may follow without a break, "unknownTerminating"
 _TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
 _ROTATION = re.compile(r" *side data - .*displaymatrix: rotation of (-?[\d.]+|nan) degrees")
 _DECODED = re.compile(
