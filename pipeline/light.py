@@ -15,6 +15,7 @@ from pipeline.metrics import LUMA
 FLICKER = 2.0  # levels of 255: changes well below it are none
 FLASH = 8.0  # levels: frames whose light differs by more than another's say less
 BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
+EMERGED = 0.1  # share of its light by which a clip grows, and what was dark is there to be painted
 LIGHTEST = 0.9  # of the clip's own light: as far as a painting follows it upwards
 
 
@@ -44,6 +45,16 @@ class LightChange(NamedTuple):
         if counted > 0:
             followed = min(followed, max(painted, LIGHTEST * (self.then + counted)))
         return min(followed / max(painted, 1e-3), BRIGHTEST)
+
+    @property
+    def hold(self) -> float:
+        """How far the earlier frame's painting says what this frame is to look like, in [0, 1].
+
+        Less, the more the clip grew lighter since: what comes out of the dark was not there to be
+        painted, and style had filled the dark with what it liked. Down to black all is known.
+        """
+        risen = max(0.0, self.now - self.then) / max(self.then, 1.0)
+        return 1 / (1 + (risen / EMERGED) ** 2)
 
 
 def light_change(then: Tensor, now: Tensor, flow: Tensor, weight: Tensor) -> LightChange:

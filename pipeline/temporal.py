@@ -17,6 +17,7 @@ from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 
 AREA = 1 / 12  # of the shorter side: the squares whose mean colour is a frame's tone
+STEADY = 4  # the power by which a tone is held less than pixels are, while light comes up
 STILL = 0.25  # pixels: motion well below it is none
 SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
 FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
@@ -93,6 +94,13 @@ class Neighbours:
             self._weights[other] = weight.to(self.frame.device)
         return self._weights[other]
 
+    def _held_weight(self, other: int) -> Tensor:
+        """How far a painted frame is held to: as its flow can be trusted, and by its light."""
+        return self.weight(other) * self._hold(other)
+
+    def _hold(self, other: int) -> float:
+        return self._light(other).hold if self.options.light else 1.0
+
     def start(self) -> Tensor:
         """What the optimisation starts from, for a step with `init_from` or `before`."""
         if self.step.before is not None:
@@ -101,10 +109,7 @@ class Neighbours:
         if self.step.init == "previous":
             return self.painted(other)
         other = self._alike(other)
-        if self.options.disoccluded == "warped":
-            return self.warped(other)
-        filling = self.frame if self.options.disoccluded == "content" else self._moved(other)
-        return torch.lerp(filling, self.warped(other), self.weight(other))
+        return torch.lerp(self.frame, self._filled(other), self._hold(other))
 
     def targets(self) -> list[TemporalTarget]:
         """The images that the temporal loss holds to, with the strength for each pixel.
@@ -121,7 +126,8 @@ class Neighbours:
         if self.step.anchor is not None:
             anchor = self.step.anchor
             share = self.options.anchor / (self.options.weight or 1)
-            found.append(TemporalTarget(self.warped(anchor), self.weight(anchor) * share))
+            weight = self._held_weight(anchor) * share
+            found.append(TemporalTarget(self.warped(anchor), weight))
         if self.options.flat:
             found = _scaled(found, 1 + self.options.flat * flatness(self.frame))
         if self.options.tone:
@@ -130,7 +136,7 @@ class Neighbours:
 
     def _held(self) -> list[TemporalTarget]:
         others = self.step.temporal_from
-        weights = [self.weight(other) for other in others]
+        weights = [self._held_weight(other) for other in others]
         if self.options.light:
             counts = likeness([self._light(other) for other in others])
             weights = [weight * count for weight, count in zip(weights, counts, strict=True)]
@@ -149,7 +155,8 @@ class Neighbours:
         found = []
         for other in map(self._alike, self.step.temporal_from[:1]):
             motion = self.flow(other).square().sum(dim=1, keepdim=True)  # (1, 1, H, W)
-            weight = self.weight(other) * torch.exp(-motion / STILL**2) * self.options.tone
+            strength = self.options.tone * self._hold(other) ** STEADY
+            weight = self.weight(other) * torch.exp(-motion / STILL**2) * strength
             found.append(TemporalTarget(self.warped(other), weight, area))
         return found
 
@@ -160,6 +167,13 @@ class Neighbours:
             given = (then, self.frame, self.flow(other), self.weight(other))
             self._lights[other] = light_change(*given)
         return self._lights[other]
+
+    def _filled(self, other: int) -> Tensor:
+        """A frame brought onto this one, with what `options.disoccluded` says where it was hid."""
+        if self.options.disoccluded == "warped":
+            return self.warped(other)
+        filling = self.frame if self.options.disoccluded == "content" else self._moved(other)
+        return torch.lerp(filling, self.warped(other), self.weight(other))
 
     def _gain(self, other: int, moved: Tensor) -> float:
         """By what a painted frame is to grow lighter, on this frame's pixels."""

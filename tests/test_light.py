@@ -50,3 +50,9 @@ def test_a_slow_fade_is_told_from_noise_over_more_frames() -> None:
     change = LightChange(100, 99)
     assert change.gain(100) == pytest.approx(0.998, abs=1e-4)
     assert change.gain(100, trend=4) == pytest.approx(0.992, abs=1e-4)
+
+
+def test_a_painting_counts_less_the_more_has_come_out_of_the_dark_since() -> None:
+    assert LightChange(100, 100).hold == LightChange(100, 0).hold == 1
+    assert LightChange(100, 110).hold == pytest.approx(0.5)
+    assert LightChange(135, 135.5).hold > 0.99 > 0.01 > LightChange(1, 12).hold
