@@ -53,7 +53,7 @@ class LightChange(NamedTuple):
         Less, the more the clip grew lighter since: what comes out of the dark was not there to be
         painted, and style had filled the dark with what it liked. Down to black all is known.
         """
-        risen = max(0.0, self.now - self.then) / max(self.then, 1.0)
+        risen = max(0.0, self.now - self.then) / max(self.then, FLASH)
         return 1 / (1 + (risen / EMERGED) ** 2)
 
 
