@@ -16,6 +16,7 @@ FLICKER = 2.0  # levels of 255: changes well below it are none
 FLASH = 8.0  # levels: frames whose light differs by more than another's say less
 BRIGHTEST = 2.0  # the most that one frame can be lighter than another, as a factor
 EMERGED = 0.1  # share of its light by which a clip grows, and what was dark is there to be painted
+DARK = 64.0  # levels: in a clip well above it all was there to be painted
 LIGHTEST = 0.9  # of the clip's own light: as far as a painting follows it upwards
 
 
@@ -31,7 +32,7 @@ class LightChange(NamedTuple):
         return abs(self.now - self.then)
 
     def gain(self, painted: float, trend: float = 0.0) -> float:
-        """The factor by which a painting of this mean luminance follows the clip's; 1 if at all.
+        """The factor by which a painting of this mean luminance follows; 1 if it hardly changed.
 
         A change of d levels counts as d s² / (s² + 2²), s the larger of |d| and of the change over
         more frames (`trend`), so that fades and exposures count, and noise does not. The painting
@@ -50,11 +51,20 @@ class LightChange(NamedTuple):
     def hold(self) -> float:
         """How far the earlier frame's painting says what this frame is to look like, in [0, 1].
 
-        Less, the more the clip grew lighter since: what comes out of the dark was not there to be
-        painted, and style had filled the dark with what it liked. Down to black all is known.
+        Less, the darker the clip was and the more it grew lighter since: what comes out of the dark
+        was not there to be painted, and style had filled the dark with what it liked. Down to black
+        all is known, and so it is of what a flash or an exposure lights up.
         """
-        risen = max(0.0, self.now - self.then) / max(self.then, FLASH)
-        return 1 / (1 + (risen / EMERGED) ** 2)
+        return 1 / (1 + self._risen**2 * math.exp(-((self.then / DARK) ** 2)))
+
+    @property
+    def steady(self) -> float:
+        """How far mean colours may be held to, in [0, 1]: while light comes up, hardly."""
+        return 1 / (1 + self._risen**2) ** 4
+
+    @property
+    def _risen(self) -> float:
+        return max(0.0, self.now - self.then) / max(self.then, FLASH) / EMERGED
 
 
 def light_change(then: Tensor, now: Tensor, flow: Tensor, weight: Tensor) -> LightChange:

@@ -17,7 +17,6 @@ from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 
 AREA = 1 / 12  # of the shorter side: the squares whose mean colour is a frame's tone
-STEADY = 4  # the power by which a tone is held less than pixels are, while light comes up
 STILL = 0.25  # pixels: motion well below it is none
 SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
 FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
@@ -102,7 +101,7 @@ class Neighbours:
         return self._light(other).hold if self.options.light else 1.0
 
     def start(self) -> Tensor:
-        """What the optimisation starts from, for a step with `init_from` or `before`."""
+        """What a step with `init_from` or `before` starts from; the clip, out of the dark."""
         if self.step.before is not None:
             return self._blended(self.load_painted(self.step.before).to(self.frame.device))
         (other,) = self.step.init_from
@@ -126,8 +125,7 @@ class Neighbours:
         if self.step.anchor is not None:
             anchor = self.step.anchor
             share = self.options.anchor / (self.options.weight or 1)
-            weight = self._held_weight(anchor) * share
-            found.append(TemporalTarget(self.warped(anchor), weight))
+            found.append(TemporalTarget(self.warped(anchor), self._held_weight(anchor) * share))
         if self.options.flat:
             found = _scaled(found, 1 + self.options.flat * flatness(self.frame))
         if self.options.tone:
@@ -155,7 +153,8 @@ class Neighbours:
         found = []
         for other in map(self._alike, self.step.temporal_from[:1]):
             motion = self.flow(other).square().sum(dim=1, keepdim=True)  # (1, 1, H, W)
-            strength = self.options.tone * self._hold(other) ** STEADY
+            steady = self._light(other).steady if self.options.light else 1.0
+            strength = self.options.tone * steady
             weight = self.weight(other) * torch.exp(-motion / STILL**2) * strength
             found.append(TemporalTarget(self.warped(other), weight, area))
         return found

@@ -54,5 +54,8 @@ def test_a_slow_fade_is_told_from_noise_over_more_frames() -> None:
 
 def test_a_painting_counts_less_the_more_has_come_out_of_the_dark_since() -> None:
     assert LightChange(100, 100).hold == LightChange(100, 0).hold == 1
-    assert LightChange(100, 110).hold == pytest.approx(0.5)
-    assert LightChange(135, 135.5).hold > 0.99 > 0.01 > LightChange(1, 12).hold
+    assert LightChange(1, 12).hold < 0.01 < 0.4 < LightChange(20, 22).hold < 0.6
+    assert LightChange(134, 201).hold > 0.7  # a flash
+    assert LightChange(135, 144).hold > 0.99  # an exposure
+    assert LightChange(100, 99).steady == 1 > LightChange(100, 100.5).steady > 0.98
+    assert LightChange(100, 110).steady == pytest.approx(1 / 16)
