@@ -228,11 +228,17 @@ def _converged(totals: list[float], options: OptimizerConfig) -> bool:
     """Ruder et al. 2016, section 5: relative change over the last iterations, of the whole loss.
 
     Differs from the published code, which looks only at every 50th iteration: this window slides.
+    And a loss that falls slowly may have far to fall: falling as 1/k (the rate that gradient
+    methods have on convex losses, Nesterov 2004, section 2.1.5), one that fell by d over the last
+    w of k iterations has d (k - w) / w left, of which `options.remainder` allows a share.
     """
-    if options.tolerance == 0 or len(totals) <= options.window:
+    done, window = len(totals) - 1, options.window
+    if options.tolerance == 0 or done < window:
         return False
-    before, now = totals[-1 - options.window], totals[-1]
-    return abs(before - now) <= options.tolerance * abs(before)
+    before, now = totals[-1 - window], totals[-1]
+    change = abs(before - now)
+    left = change * (done - window) / window if options.remainder else 0.0
+    return change <= options.tolerance * abs(before) and left <= options.remainder * abs(now)
 
 
 OPTIMIZERS: dict[str, Optimizer] = {"lbfgs": lbfgs, "adam": adam}

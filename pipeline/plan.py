@@ -24,9 +24,9 @@ from pipeline.stylize import Stylizer, coarser_sizes
 
 TRIAL_ITERATIONS = 4
 # Of `optimizer.iterations` that later frames take before `tolerance` stops them, on real clips with
-# the default rule: 12 (little moves) to 54 (a quarter disoccluded) of 60; and of a first frame's:
+# the default rule: 12 (little moves) to 85 (a quarter disoccluded) of 120; and of a first frame's:
 # 270 to 330 of 400.
-USUAL_SHARE = 0.5
+USUAL_SHARE = 0.25
 USUAL_FIRST_SHARE = 0.8
 
 

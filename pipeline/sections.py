@@ -210,12 +210,15 @@ class OptimizerConfig(Section):
     """`tolerance` for first frames: what they leave undone, the others would go on with."""
     coarsest: int = Field(default=128, ge=0)
     """First frames: coarse to fine (by `tolerance`), from halves of at least this side; 0: no."""
-    iterations: int = Field(default=60, ge=0)
+    iterations: int = Field(default=120, ge=0)
     """Iterations for each other frame, at most: `tolerance` mostly stops them before."""
     tolerance: Weight = 0.0045
     """Stop when the whole loss changes by less than this share over `window` iterations; 0: no."""
     window: int = Field(default=8, ge=1)
     """Iterations over which `tolerance` looks."""
+    remainder: Weight = 0.0175
+    """Go on all the same while more than this share of the loss seems left to gain, except in
+    first frames; 0: do not ask."""
     history: int = Field(default=24, ge=1, le=1000)
     """L-BFGS: how many past steps it remembers; each costs memory for two images."""
     refresh: int = Field(default=8, ge=1)

@@ -97,7 +97,7 @@ class Stylizer:
 
     def _coarse_to_fine(self, frame: Tensor, start: Tensor, progress: Progress) -> Minimum:
         full, options = (frame.shape[-2], frame.shape[-1]), self.config.optimizer
-        last = options.model_copy(update={"tolerance": options.first_tolerance})
+        last = options.model_copy(update={"tolerance": options.first_tolerance, "remainder": 0.0})
         coarser = coarser_sizes(*full, options.coarsest) if options.first_iterations else []
         scales: list[Minimum] = []
         for (height, width), rule in [*((size, coarse(options)) for size in coarser), (full, last)]:
@@ -178,4 +178,4 @@ def coarser_sizes(height: int, width: int, coarsest: int) -> list[tuple[int, int
 def coarse(options: OptimizerConfig) -> OptimizerConfig:
     """Coarser scales end as later frames do: what they leave undone, the next scale does."""
     tolerance = max(options.tolerance, options.first_tolerance)
-    return options.model_copy(update={"tolerance": tolerance})
+    return options.model_copy(update={"tolerance": tolerance, "remainder": 0.0})

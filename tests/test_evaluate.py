@@ -114,7 +114,7 @@ def test_a_config_that_changed_since_is_told(
     clip.unlink()
     whole = told(run, "--set", "style.weight=5")
     assert "style.weight (3.0 there, 5.0 now)" in whole
-    assert "optimizer.iterations (2 there, 60 now)" in whole  # from the command line, then
+    assert "optimizer.iterations (2 there, 120 now)" in whole  # from the command line, then
     assert "style.path" in whole
     assert "flow." not in whole
 

@@ -218,6 +218,21 @@ def test_the_default_rule_looks_at_eight_iterations_at_least() -> None:
     assert (quick.iterations, quick.stopped) == (40, "iterations")
 
 
+@pytest.mark.parametrize("remainder, iterations", [(0.11, 33), (0.0501, 76), (0.0, 26)])
+def test_a_slow_fall_that_has_far_to_go_goes_on(remainder: float, iterations: int) -> None:
+    """Of a loss of 1 + 4 / k, 4 / k is left, however little a window of 8 iterations fell."""
+
+    def falling(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Points:
+        yield Point(start, LossReport({"loss": 9.0}))
+        for number in range(1, 1000):
+            yield Point(start, LossReport({"loss": 1 + 4 / number}))
+        return None
+
+    options = OptimizerConfig(tolerance=0.06, remainder=remainder)
+    found = minimize(falling, bowl, START, 1000, options)
+    assert (found.iterations, found.stopped) == (iterations, "converged")
+
+
 def test_a_loss_that_is_off_by_its_noise_still_goes_down() -> None:
     """As in low precision: a search that takes noise for a rise gives up on the way."""
 

@@ -87,8 +87,9 @@ CHANGES: dict[str, Sequence[Any]] = {
     "flow.still": (True, False),
     "flow.detail": (1.0, 2.0),
     "flow.preset": ("medium", "fine", "finest"),
-    "optimizer.iterations": (10, 20, 40, 100),
+    "optimizer.iterations": (10, 20, 40, 60),
     "optimizer.tolerance": (0.0, 0.01),
+    "optimizer.remainder": (0.0, 0.01),
     "optimizer.bounded": (True, False),
 }
 # Pairs that only act together.
@@ -120,6 +121,7 @@ YOUNGER: dict[str, Any] = {
     "temporal.from_pass": 1,
     "optimizer.first_tolerance": 1e-4,
     "optimizer.refresh": 1,
+    "optimizer.remainder": 0.0,
     "flow.still": False,
     "flow.detail": 1.0,
 }
