@@ -121,7 +121,8 @@ class Neighbours:
         found = self._held()
         if self.options.mean == "trusted" and found:
             trusted = sum(float(target.weight.mean()) for target in found)
-            found = _scaled(found, 1 / max(trusted, LEAST_TRUSTED))
+            held = max(map(self._hold, self.step.temporal_from))  # what light let go stays so
+            found = _scaled(found, 1 / max(trusted / held, LEAST_TRUSTED))
         if self.step.anchor is not None:
             anchor = self.step.anchor
             share = self.options.anchor / (self.options.weight or 1)

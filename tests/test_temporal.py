@@ -135,10 +135,12 @@ def test_what_comes_out_of_the_dark_is_painted_anew() -> None:
     clip = {2: flat_picture(0.0), 3: flat_picture(0.05), 4: flat_picture(0.25)}
     step = Step(4, 0, "warped", (3,), (3, 2))
     given = (clip.__getitem__, lambda source: flat_picture(0.3), Still())
-    found = Neighbours(step, clip[4], TemporalConfig(light=True, tone=50.0), *given)
-    assert columns(found.start()) == pytest.approx([0.25] * 3, abs=1e-3)
-    assert max(float(target.weight.max()) for target in found.targets()) < 2e-3
-    assert columns(found.warped(3)) == pytest.approx([0.3] * 3, abs=1e-3)
+    for mean in ("all", "trusted"):
+        options = TemporalConfig(light=True, tone=50.0, mean=mean)
+        found = Neighbours(step, clip[4], options, *given)
+        assert columns(found.start()) == pytest.approx([0.25] * 3, abs=1e-3)
+        assert max(float(target.weight.max()) for target in found.targets()) < 4e-3
+        assert columns(found.warped(3)) == pytest.approx([0.3] * 3, abs=1e-3)
 
 
 def test_behind_a_flash_the_painting_goes_on_from_before_it() -> None:
