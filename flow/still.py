@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flow.camera import camera_motion
 from flow.warp import backward_warp
 
-STANDS = 0.15  # pixels: the median flow up to which the camera is taken to stand still
+CREEPS = 0.03  # pixels, root mean square: a camera that moves by less stands still
+STANDS = 0.15  # pixels: the median flow up to which most of the frame does
 NEAR = 0.5  # pixels: longer flow is motion
 MARGIN = (0.5 / 255) ** 2  # squared colour difference: half a level is nothing to be seen
 RADIUS = 2  # pixels that are averaged over, so that noise explains nothing
@@ -17,13 +19,15 @@ RADIUS = 2  # pixels that are averaged over, so that noise explains nothing
 def settled(flow: Tensor, image_i: Tensor, image_j: Tensor) -> Tensor:
     """The same flow `(1, 2, H, W)`, but none where a still camera sees nothing move.
 
-    Where most of the frame moves by less than `STANDS`, flow below `NEAR` counts only if the other
-    frame `(1, 3, H, W)` warped by it comes closer than unwarped, by more than `MARGIN`. Painted
-    frames of a still shot are then carried on as they are: warped by a tenth of a pixel every time,
-    strokes blur.
+    Where the camera stands still (`camera_motion`) and most of the frame moves by less than
+    `STANDS`, flow below `NEAR` counts only if the other frame `(1, 3, H, W)` warped by it comes
+    closer than unwarped, by more than `MARGIN`. Painted frames of a still shot are then carried on
+    as they are: warped by a tenth of a pixel every time, strokes blur. But a camera that creeps by
+    as little takes flat areas with it, which show no motion from frame to frame.
     """
     length = flow.square().sum(dim=1, keepdim=True).sqrt()  # (1, 1, H, W)
-    if float(length.median()) > STANDS:
+    camera = camera_motion(flow, image_i).square().sum(dim=1).mean().sqrt()
+    if float(camera) > CREEPS or float(length.median()) > STANDS:
         return flow
     now, before = _blurred(image_i), _blurred(image_j)
     unmoved = _difference(now, before)

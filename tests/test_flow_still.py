@@ -1,5 +1,6 @@
 """Flow of a still camera: none where nothing moves, left alone where something does."""
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -54,6 +55,11 @@ def test_slow_motion_that_shows_is_kept() -> None:
     assert (found[..., :46] == 0).all()
 
 
-def test_a_slow_pan_is_left_alone() -> None:
-    flow = trembling(0.3)
-    assert torch.equal(settled(flow, texture() + grain(1), texture()), flow)
+@pytest.mark.parametrize("pixels", [0.06, 0.3])
+def test_a_slow_pan_is_left_alone(pixels: float) -> None:
+    """A camera that creeps, by less than its flow trembles: half of the frame shows none of it."""
+    before = texture()
+    before[..., WIDTH // 2 :] = 0.5
+    after = before.lerp(before.roll(1, dims=3), pixels)
+    flow = trembling(-pixels)
+    assert torch.equal(settled(flow, after, before), flow)

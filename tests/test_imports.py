@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipeline", "pipeline.errors", "pipeline.keytypes", "pipeline.borders"}
     | {"pipeline.words"}
-    | {"flow", "flow.errors", "flow.faults", "flow.estimating"},
+    | {"flow", "flow.errors", "flow.faults", "flow.estimating", "flow.camera"},
     {
         "pipeline.sections",
         "pipeline.lbfgs",
