@@ -37,7 +37,8 @@ def camera_motion(flow: Tensor, image: Tensor) -> Tensor:
         faint = 1e-9 * torch.eye(3, dtype=torch.float64)  # no texture at all: no motion
         six = torch.linalg.solve(weighted.T @ places + faint, weighted.T @ found)  # (3, 2)
         off = (found - places @ six).square().sum(dim=1)
-    return (model @ six).permute(2, 0, 1).unsqueeze(0).to(flow)
+    moves: Tensor = model @ six  # (H, W, 2)
+    return moves.permute(2, 0, 1).unsqueeze(0).to(flow)
 
 
 def _affine(height: int, width: int) -> Tensor:

@@ -50,4 +50,5 @@ def test_a_frame_without_any_texture_does_not_move() -> None:
 
 def test_a_pixel_has_its_own_motion() -> None:
     found = camera_motion(torch.ones(1, 2, 1, 1), torch.full((1, 3, 1, 1), 0.5))
-    assert found.isfinite().all() and found.shape == (1, 2, 1, 1)
+    assert found.isfinite().all()
+    assert found.shape == (1, 2, 1, 1)

@@ -218,7 +218,7 @@ def test_the_default_rule_looks_at_eight_iterations_at_least() -> None:
     assert (quick.iterations, quick.stopped) == (40, "iterations")
 
 
-@pytest.mark.parametrize("remainder, iterations", [(0.11, 33), (0.0501, 76), (0.0, 26)])
+@pytest.mark.parametrize(("remainder", "iterations"), [(0.11, 33), (0.0501, 76), (0.0, 26)])
 def test_a_slow_fall_that_has_far_to_go_goes_on(remainder: float, iterations: int) -> None:
     """Of a loss of 1 + 4 / k, 4 / k is left, however little a window of 8 iterations fell."""
 
