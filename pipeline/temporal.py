@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flow.camera import camera_motion
 from flow.occlusion import long_term_weights
 from flow.warp import backward_warp
 from pipeline.light import FLASH, LightChange, light_change, likeness, mean_light
@@ -148,15 +149,16 @@ class Neighbours:
         """The nearest of the frames, as far as the means of areas go, where nothing moves.
 
         Where the picture moves, colours are left to find their places: there they do not drift
-        for long, and held they cost style.
+        for long, and held they cost style. So they are where the camera moves before what is far.
         """
         area = max(1, round(min(self.frame.shape[-2:]) * AREA))
         found = []
         for other in map(self._alike, self.step.temporal_from[:1]):
             motion = self.flow(other).square().sum(dim=1, keepdim=True)  # (1, 1, H, W)
+            camera = camera_motion(self.flow(other), self.frame).square().sum(dim=1).mean()
             steady = self._light(other).steady if self.options.light else 1.0
             strength = self.options.tone * steady
-            weight = self.weight(other) * torch.exp(-motion / STILL**2) * strength
+            weight = self.weight(other) * torch.exp(-(motion + camera) / STILL**2) * strength
             found.append(TemporalTarget(self.warped(other), weight, area))
         return found
 

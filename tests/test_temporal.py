@@ -175,6 +175,20 @@ def test_tone_is_held_only_where_nothing_moves(monkeypatch: pytest.MonkeyPatch) 
     assert columns(tone.weight) == [50, 0, 0]
 
 
+def test_tone_is_let_go_while_the_camera_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a pixel, before hills too far to move."""
+
+    def panning(self: Still, i: int, j: int) -> Tensor:
+        flow = torch.zeros(1, 2, HEIGHT, WIDTH)
+        flow[:, 0, :, WIDTH // 4 :] = 0.5
+        return flow
+
+    monkeypatch.setattr(Still, "flow", panning)
+    frame = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    tone = around(Step(4, 0, "warped", (3,), (3,)), frame, tone=50.0).targets()[-1]
+    assert columns(tone.weight)[0] < 50 * 0.05
+
+
 def test_tone_is_of_areas_not_of_pixels() -> None:
     """A checkerboard has the tone of its mean; a shift by d levels costs d² a held pixel."""
     board = torch.tensor([[0.25, 0.75], [0.75, 0.25]]).repeat(HEIGHT // 2, WIDTH // 2)
