@@ -6,11 +6,11 @@ Ruder, Dosovitskiy and Brox 2016, sections 3 and 4; Gatys, Ecker and Bethge 2016
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 PEAK = 255.0  # images are in [0, 1], the published weights are for 0..255
 
@@ -20,7 +20,7 @@ class TemporalTarget(NamedTuple):
 
     image: Tensor  # (1, 3, H, W) in [0, 1]
     weight: Tensor  # (1, 1, H, W): 0 not at all, 1 as the published loss holds a trusted pixel
-    area: int = 0  # hold the means of squares of this side, instead of single pixels
+    area: int = 0  # hold the means of areas this far apart, instead of single pixels
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
@@ -81,18 +81,33 @@ def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
 def temporal_loss(image: Tensor, target: TemporalTarget, kind: str = "squared") -> Tensor:
     """mean( c · (x − warped)² ) over all elements (Ruder et al. 2016, eq. 7).
 
-    With `target.area` it is the mean over squares of ( mean of √c · (x − warped) )², our own.
+    With `target.area` it is the mean over areas of ( mean of √c · (x − warped) )², our own. They
+    overlap, and fade towards their edges: squares show in what is held for long.
     "smooth_l1", of the published code: half the square up to one level of 255, then the absolute
     difference less a half, so that single large differences count less.
     """
     difference = (image - target.image) * PEAK
     if target.area:
-        means = F.avg_pool2d(target.weight.sqrt() * difference, target.area, ceil_mode=True)
-        return means.square().mean()
+        held = target.weight.sqrt() * difference  # (1, 3, H, W)
+        down, across = (_areas(size, target.area).to(held) for size in held.shape[-2:])
+        return (down @ held @ across.T).square().mean()
     if kind == "smooth_l1":
         size = difference.abs()
         return (target.weight * torch.where(size < 1, size.square() / 2, size - 0.5)).mean()
     return (target.weight * difference.square()).mean()
+
+
+@lru_cache(maxsize=8)
+def _areas(size: int, apart: int) -> Tensor:
+    """The means of overlapping areas along a side, as a matrix `(areas, size)`.
+
+    Each weighs pixels by a tent, from its own middle down to none at its neighbours'.
+    """
+    count = max(1, round(size / apart))
+    middles = (torch.arange(count) + 0.5) * size / count
+    off = (torch.arange(size) + 0.5 - middles.unsqueeze(1)).abs() * count / size
+    tents = (1 - off).clamp(min=0)
+    return tents / tents.sum(dim=1, keepdim=True)
 
 
 def total_variation(image: Tensor, norm: str = "l2") -> Tensor:

@@ -190,10 +190,21 @@ def test_tone_is_let_go_while_the_camera_moves(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_tone_is_of_areas_not_of_pixels() -> None:
-    """A checkerboard has the tone of its mean; a shift by d levels costs d² a held pixel."""
+    """A checkerboard has nearly the tone of its mean; a shift by d levels costs d² a held pixel."""
     board = torch.tensor([[0.25, 0.75], [0.75, 0.25]]).repeat(HEIGHT // 2, WIDTH // 2)
     weight = torch.full((1, 1, HEIGHT, WIDTH), 4.0)
-    target = TemporalTarget(flat_picture(0.5), weight, area=2)
-    image = board.expand(1, 3, HEIGHT, WIDTH)
-    assert float(temporal_loss(image, target)) == pytest.approx(0, abs=1e-6)
-    assert float(temporal_loss(image + 3 / 255, target)) == pytest.approx(4 * 9, rel=1e-4)
+    target = TemporalTarget(flat_picture(0.5), weight, area=4)
+    checks = float(temporal_loss(board.expand(1, 3, HEIGHT, WIDTH), target))
+    assert checks < 1e-3 * 4 * (0.25 * 255) ** 2
+    shifted = flat_picture(0.5 + 3 / 255)
+    assert float(temporal_loss(shifted, target)) == pytest.approx(4 * 9, rel=1e-4)
+
+
+def test_tone_leaves_no_squares() -> None:
+    """What it does to a smooth difference is smooth: no step from pixel to pixel."""
+    target = TemporalTarget(flat_picture(0.5), torch.ones(1, 1, HEIGHT, WIDTH), area=6)
+    ramp = (0.5 + torch.arange(WIDTH) / 255).expand(1, 3, HEIGHT, WIDTH).clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(temporal_loss(ramp, target), ramp)
+    along = gradient[0, 0, HEIGHT // 2, 9:-9]
+    rise = (along[-1] - along[0]) / (len(along) - 1)  # a pixel, if it were a line
+    torch.testing.assert_close(along.diff(), rise.expand(len(along) - 1), rtol=0.1, atol=0)
