@@ -55,6 +55,18 @@ def test_slow_motion_that_shows_is_kept() -> None:
     assert (found[..., :46] == 0).all()
 
 
+def test_who_moves_before_a_still_camera_does_not_move_it() -> None:
+    """A quarter of the frame drags the flow around it along."""
+    before = texture()
+    after = before.clone()
+    after[..., 10:50, 30:60] = before[..., 10:50, 29:59]
+    flow = trembling(0.0)
+    flow[:, 0] -= 0.06
+    flow[:, 0, 10:50, 30:60] = -1
+    found = settled(flow, after + grain(1), before + grain(2))
+    assert (found[..., :24] == 0).float().mean() > 0.9
+
+
 @pytest.mark.parametrize("pixels", [0.06, 0.3])
 def test_a_slow_pan_is_left_alone(pixels: float) -> None:
     """A camera that creeps, by less than its flow trembles: half of the frame shows none of it."""
