@@ -82,7 +82,7 @@ def temporal_loss(image: Tensor, target: TemporalTarget, kind: str = "squared") 
     """mean( c · (x − warped)² ) over all elements (Ruder et al. 2016, eq. 7).
 
     With `target.area` it is the mean over areas of ( mean of √c · (x − warped) )², our own. They
-    overlap, and fade towards their edges: squares show in what is held for long.
+    overlap, and fade towards their edges: squares would leave theirs in the painting.
     "smooth_l1", of the published code: half the square up to one level of 255, then the absolute
     difference less a half, so that single large differences count less.
     """

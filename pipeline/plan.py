@@ -24,7 +24,7 @@ from pipeline.stylize import Stylizer, coarser_sizes
 
 TRIAL_ITERATIONS = 4
 # Of `optimizer.iterations` that later frames take before `tolerance` stops them, on real clips with
-# the default rule: 12 (little moves) to 85 (a quarter disoccluded) of 120; and of a first frame's:
+# the default rule: 12 (little moves) to all 120 (a quarter disoccluded); and of a first frame's:
 # 270 to 330 of 400.
 USUAL_SHARE = 0.25
 USUAL_FIRST_SHARE = 0.8

@@ -12,14 +12,14 @@ from torch.nn import functional as F
 from flow.camera import camera_motion
 from flow.occlusion import long_term_weights
 from flow.warp import backward_warp
+from pipeline.disocclusion import painted_colours
 from pipeline.light import FLASH, LightChange, light_change, likeness, mean_light
 from pipeline.losses import PEAK, TemporalTarget
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
 
-AREA = 1 / 12  # of the shorter side: the squares whose mean colour is a frame's tone
+AREA = 1 / 12  # of the shorter side: how far apart the areas lie whose mean colours are its tone
 STILL = 0.25  # pixels: motion well below it is none
-SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
 FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
 FLAT_RADIUS = 3  # pixels
 LEAST_TRUSTED = 0.1  # share of the frame below which the "trusted" mean does not grow further
@@ -174,8 +174,10 @@ class Neighbours:
         """A frame brought onto this one, with what `options.disoccluded` says where it was hid."""
         if self.options.disoccluded == "warped":
             return self.warped(other)
-        filling = self.frame if self.options.disoccluded == "content" else self._moved(other)
-        return torch.lerp(filling, self.warped(other), self.weight(other))
+        painted, weight = self.warped(other), self.weight(other)
+        moves = self.options.disoccluded == "moved"
+        filling = painted_colours(self.frame, painted, weight) if moves else self.frame
+        return torch.lerp(filling, painted, weight)
 
     def _gain(self, other: int, moved: Tensor) -> float:
         """By what a painted frame is to grow lighter, on this frame's pixels."""
@@ -198,21 +200,6 @@ class Neighbours:
             return own
         (other,) = self.step.init_from
         return torch.lerp(own, self.warped(other), self.options.blend * self.weight(other))
-
-    def _moved(self, other: int) -> Tensor:
-        """The clip's frame, its colours moved as those of trusted pixels around were by painting.
-
-        The difference of painting and clip, averaged over trusted pixels around (normalised
-        convolution, Knutsson and Westin 1993), is added to the clip.
-        """
-        weight = self.weight(other)
-        change = (self.warped(other) - self.frame) * weight  # (1, 3, H, W)
-        reach = max(2.0, min(weight.shape[-2:]) * SPREAD)
-        near, total = _gaussian(change, reach), _gaussian(weight, reach)
-        # Far from all trusted pixels the frame's mean change takes over.
-        mean = change.mean(dim=(2, 3), keepdim=True) / weight.mean().clamp(min=1e-3)
-        least = 0.02
-        return (self.frame + (near + least * mean) / (total + least)).clamp(0, 1)
 
 
 def flatness(frame: Tensor) -> Tensor:
@@ -239,13 +226,3 @@ def _average(images: list[Tensor], weights: list[Tensor]) -> TemporalTarget:
 
 def _scaled(targets: list[TemporalTarget], factor: float | Tensor) -> list[TemporalTarget]:
     return [TemporalTarget(target.image, target.weight * factor) for target in targets]
-
-
-def _gaussian(image: Tensor, sigma: float) -> Tensor:
-    """A Gaussian filter, zeros beyond the borders: (1, C, H, W)."""
-    radius = round(3 * sigma)
-    along = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
-    taps = torch.exp(-along.square() / (2 * sigma**2))
-    taps = (taps / taps.sum()).expand(image.shape[1], 1, 1, -1)
-    rows = F.conv2d(image, taps, padding=(0, radius), groups=image.shape[1])
-    return F.conv2d(rows, taps.transpose(2, 3), padding=(radius, 0), groups=image.shape[1])

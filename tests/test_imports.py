@@ -7,7 +7,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"pipeline", "pipeline.errors", "pipeline.keytypes", "pipeline.borders"}
+    {
+        "pipeline",
+        "pipeline.errors",
+        "pipeline.keytypes",
+        "pipeline.borders",
+        "pipeline.disocclusion",
+    }
     | {"pipeline.words"}
     | {"flow", "flow.errors", "flow.faults", "flow.estimating", "flow.camera"},
     {
