@@ -72,9 +72,10 @@ class Vgg19:
         """
         half = self.dtype == torch.float16
         scale = 2.0 ** round(math.log2(image[0, 0].numel() / GRADIENT_PIXELS)) if half else 1.0
-        x = image * 255 - self.mean
-        x = x.to(self.dtype, memory_format=torch.channels_last)
-        for name, features in self._onwards(_scale_gradient(x, 1 / scale), self.weights, layers):
+        x = _scale_gradient(image * 255 - self.mean, 1 / scale)
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = x if self.dtype == torch.float32 else direct.split_image(x, self.dtype)
+        for name, features in self._onwards(x, self.weights, layers):
             yield name, _scale_gradient(features, scale)
 
     def walk_on(
@@ -118,12 +119,13 @@ class Vgg19:
     def _layer(self, block: int, number: int) -> direct.Filters | winograd.Filters:
         """A layer's filters, made when it is first walked: what lies behind it is never needed."""
         if (block, number) not in self._layers:
-            kernel, bias = self.weights[block, number]
-            self._layers[block, number] = self._made(kernel, bias)
+            kernel, bias = (part.to(self.device) for part in self.weights[block, number])
+            if (block, number) == (1, 1) and self.dtype != torch.float32:
+                kernel = direct.split_kernel(kernel, self.dtype)
+            self._layers[block, number] = self._made(kernel.to(self.dtype), bias.to(self.dtype))
         return self._layers[block, number]
 
     def _made(self, kernel: Tensor, bias: Tensor) -> direct.Filters | winograd.Filters:
-        kernel, bias = (part.to(self.device, self.dtype) for part in (kernel, bias))
         if self.minimal and winograd.worth_it(kernel):
             return winograd.filters(kernel, bias)
         return direct.filters(kernel, bias)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.direct import convolve, filters
+from pipeline.direct import convolve, filters, split_image, split_kernel
 
 
 def plain(x: Tensor, kernel: Tensor, bias: Tensor, replicate: bool, rectified: bool) -> Tensor:
@@ -65,3 +65,19 @@ def test_ordered_kernels_give_the_same_values(dtype: torch.dtype) -> None:
     assert found.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(found, other, rtol=1e-2, atol=1e-2)
     assert float(found.max()) > 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_first_layer_sees_pixels_and_kernel_as_they_are(dtype: torch.dtype) -> None:
+    """In low precision too: only the result is rounded. Pixels in bfloat16 are off by half one."""
+    generator = torch.Generator().manual_seed(0)
+    x = (torch.rand(1, 3, 12, 17, generator=generator) * 255 - 120).requires_grad_()
+    kernel = torch.randn(8, 3, 3, 3, generator=generator) / 10
+    bias = torch.randn(8, generator=generator).to(dtype)
+    layer = filters(split_kernel(kernel, dtype), bias)
+    ours = convolve(split_image(x, dtype), layer, False, False).float()
+    exact = F.conv2d(x, kernel, bias.float(), padding=1)
+    torch.testing.assert_close(ours, exact, rtol=torch.finfo(dtype).eps / 2, atol=5e-3)
+    back = torch.randn(ours.shape, generator=generator)
+    gradients = [torch.autograd.grad(found, x, back)[0] for found in (ours, exact)]
+    torch.testing.assert_close(*gradients, rtol=0.02, atol=0.02)
