@@ -25,6 +25,7 @@ from pipeline.shots import Shot
 from pipeline.stylize import Stylizer
 from pipeline.temporal import Neighbours
 from pipeline.weights import Weights, load_weights
+from scripts.benchmark import rounded
 from scripts.benchmark.cases import ROOT
 
 # The keys that say how, not what; all of [optimizer] besides.
@@ -70,7 +71,9 @@ def network(
     weights: str, precision: str, pooling: str, padding: str, convolution: str
 ) -> vgg.Vgg19:
     """The encoder, once for all painters that want the same."""
-    found = vgg.Vgg19(_weights(weights), precision, pooling, padding, CPU, convolution)
+    emulated = precision == "bfloat16" and rounded.needed()
+    kind = rounded.RoundedVgg19 if emulated else vgg.Vgg19
+    found = kind(_weights(weights), precision, pooling, padding, CPU, convolution)
     machine.give_back_memory()  # as a run does
     return found
 
