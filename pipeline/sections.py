@@ -138,6 +138,8 @@ class TemporalConfig(Section):
     """Over "all" pixels (published: weakens as occlusion grows), or the "trusted" ones."""
     flat: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Hold flat areas of the clip (skies, shadows) so much more strongly, as a factor."""
+    slow: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Hold what moves by less than half a pixel so much more strongly, if the camera does too."""
     tone: Weight = 300.0
     """Where nothing moves, hold mean colours of areas so much more strongly than pixels."""
     light: bool = True

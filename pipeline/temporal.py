@@ -20,6 +20,7 @@ from pipeline.sections import TemporalConfig
 
 AREA = 1 / 12  # of the shorter side: how far apart the areas lie whose mean colours are its tone
 STILL = 0.25  # pixels: motion well below it is none
+SLOW = 0.5  # pixels: motion well below it is slow, and flow hardly errs
 FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
 FLAT_RADIUS = 3  # pixels
 LEAST_TRUSTED = 0.1  # share of the frame below which the "trusted" mean does not grow further
@@ -66,6 +67,7 @@ class Neighbours:
         self._warped: dict[int, Tensor] = {}
         self._weights: dict[int, Tensor] = {}
         self._lights: dict[int, LightChange] = {}
+        self._motions: dict[int, Tensor] = {}
 
     def painted(self, other: int) -> Tensor:
         """Another frame as this pass painted it, `(1, 3, H, W)`."""
@@ -115,9 +117,9 @@ class Neighbours:
         """The images that the temporal loss holds to, with the strength for each pixel.
 
         The strengths are the flow's weights, shared out among several frames as published
-        (`long_term_weights`), and changed by `options.targets`, `mean`, `flat` and `light`; the
-        anchor's are relative to `options.weight`. The nearest frame's tone (`options.tone`) comes
-        last, or behind a flash that of the frame before it.
+        (`long_term_weights`), and changed by `options.targets`, `mean`, `flat`, `slow` and `light`;
+        the anchor's are relative to `options.weight`. The nearest frame's tone (`options.tone`)
+        comes last, or behind a flash that of the frame before it.
         """
         found = self._held()
         if self.options.mean == "trusted" and found:
@@ -130,6 +132,9 @@ class Neighbours:
             found.append(TemporalTarget(self.warped(anchor), self._held_weight(anchor) * share))
         if self.options.flat:
             found = _scaled(found, 1 + self.options.flat * flatness(self.frame))
+        if self.options.slow and found:
+            slow = self._within(SLOW, self.step.temporal_from[0])
+            found = _scaled(found, 1 + self.options.slow * slow)
         if self.options.tone:
             found += self._tones()
         return found
@@ -154,13 +159,22 @@ class Neighbours:
         area = max(1, round(min(self.frame.shape[-2:]) * AREA))
         found = []
         for other in map(self._alike, self.step.temporal_from[:1]):
-            motion = self.flow(other).square().sum(dim=1, keepdim=True)  # (1, 1, H, W)
-            camera = camera_motion(self.flow(other), self.frame).square().sum(dim=1).mean()
             steady = self._light(other).steady if self.options.light else 1.0
             strength = self.options.tone * steady
-            weight = self.weight(other) * torch.exp(-(motion + camera) / STILL**2) * strength
+            weight = self.weight(other) * self._within(STILL, other) * strength
             found.append(TemporalTarget(self.warped(other), weight, area))
         return found
+
+    def _within(self, pixels: float, other: int) -> Tensor:
+        """1 where neither picture nor camera moved since another frame, near 0 beyond some pixels.
+
+        exp(−(|flow|² + the camera's mean square) / pixels²), `(1, 1, H, W)`.
+        """
+        if other not in self._motions:
+            flow = self.flow(other)
+            camera = camera_motion(flow, self.frame).square().sum(dim=1).mean()
+            self._motions[other] = flow.square().sum(dim=1, keepdim=True) + camera
+        return torch.exp(-self._motions[other] / pixels**2)
 
     def _light(self, other: int) -> LightChange:
         """How much lighter the clip became since another frame."""

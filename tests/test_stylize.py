@@ -158,7 +158,7 @@ def test_each_pixel_is_held_to_the_nearest_frame_that_saw_it_and_others_to_none(
         return usual(self, frame, targets, *rest)
 
     monkeypatch.setattr(Stylizer, "objective", spy)
-    make(temporal={"targets": "nearest", "tone": 0.0, "light": False}).paint(LATER)
+    make(temporal={"targets": "nearest", "tone": 0.0, "slow": 0.0, "light": False}).paint(LATER)
     half, most = WIDTH // 2, WIDTH * 3 // 4
     for target, frame, (left, right) in zip(
         held, (3, 2, 0), [(0, half), (half, most), (0, 0)], strict=True
@@ -173,7 +173,7 @@ def test_occluded_pixels_are_not_held(make: Callable[..., Stylizer]) -> None:
     """Nothing but the temporal loss: held pixels go to their target, occluded ones stay."""
     only = {"style": {"weight": 0.0}, "content": {"weight": 0.0}, "tv": {"weight": 0.0}}
     step = Step(4, 0, "content", (), (3,))
-    temporal = {"tone": 0.0, "light": False}
+    temporal = {"tone": 0.0, "slow": 0.0, "light": False}
     image = make(**only, temporal=temporal, optimizer={"iterations": 20}).paint(step).image
     half = WIDTH // 2
     held, free = image[..., :half], image[..., half:]

@@ -39,7 +39,7 @@ def around(step: Step, frame: Tensor | None = None, **options: Any) -> Neighbour
         return flat_picture(source.frame / 10 - (step.pass_index - source.pass_index) / 20)
 
     content = flat_picture(0.5) if frame is None else frame
-    chosen = TemporalConfig(**{"tone": 0.0, **options})
+    chosen = TemporalConfig(**{"tone": 0.0, "slow": 0.0, **options})
     return Neighbours(step, content, chosen, lambda _: content, painted, Still())
 
 
@@ -110,6 +110,19 @@ def test_flat_areas_are_held_more() -> None:
     assert columns(target.weight)[0] == pytest.approx(3)
 
 
+@pytest.mark.parametrize(("moved", "held"), [(0.0, 3.0), (0.5, 1 + 2 / 7.389), (4.0, 1.0)])
+def test_what_moves_slowly_is_held_more(
+    moved: float, held: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the frame moves, as the camera does: 1 + 2 exp(−2 (moved / 0.5)²)."""
+    flow = torch.zeros(1, 2, HEIGHT, WIDTH)
+    flow[:, 0] = moved
+    monkeypatch.setattr(Still, "flow", lambda *_: flow)
+    frame = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    (target,) = around(Step(4, 0, "warped", (3,), (3,)), frame, slow=2.0).targets()
+    assert columns(target.weight)[0] == pytest.approx(held, abs=0.01)
+
+
 def test_tone_is_held_to_the_frame_before() -> None:
     step = Step(4, 0, "warped", (3,), (3, 2))
     pixels, tone = around(step, tone=50.0, targets="mean").targets()
@@ -136,7 +149,7 @@ def test_what_comes_out_of_the_dark_is_painted_anew() -> None:
     step = Step(4, 0, "warped", (3,), (3, 2))
     given = (clip.__getitem__, lambda source: flat_picture(0.3), Still())
     for mean in ("all", "trusted"):
-        options = TemporalConfig(light=True, tone=50.0, mean=mean)
+        options = TemporalConfig(light=True, tone=50.0, slow=0.0, mean=mean)
         found = Neighbours(step, clip[4], options, *given)
         assert columns(found.start()) == pytest.approx([0.25] * 3, abs=1e-3)
         assert max(float(target.weight.max()) for target in found.targets()) < 4e-3
@@ -149,7 +162,7 @@ def test_behind_a_flash_the_painting_goes_on_from_before_it() -> None:
     painted = {0: 0.8, 2: 1.0, 3: 1.0}
     step = Step(4, 0, "warped", (3,), (3, 2, 0))
     for targets in ("nearest", "mean"):
-        options = TemporalConfig(light=True, tone=50.0, targets=targets)
+        options = TemporalConfig(light=True, tone=50.0, slow=0.0, targets=targets)
         given = (clip.__getitem__, lambda source: flat_picture(painted[source.frame]), Still())
         around = Neighbours(step, clip[4], options, *given)
         assert columns(around.start()) == pytest.approx([0.8] * 3, abs=1e-3)
