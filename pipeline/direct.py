@@ -3,7 +3,8 @@
 In low precision the first layer would see pixels in steps of up to half a level, through kernels
 that are off by as much: near a minimum that was half of all error in the gradient. So it gets
 both as sums of two numbers, as more channels; where three are padded to sixteen or more that costs
-nothing (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype").
+nothing (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype
+for higher-precision computations").
 """
 
 from __future__ import annotations

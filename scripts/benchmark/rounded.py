@@ -19,7 +19,7 @@ def needed() -> bool:
 class RoundedVgg19(vgg.Vgg19):
     """What its layers read and write is rounded, kernels are; products and sums are float32's.
 
-    So it computes what torch's own does but for the order of sums, in a tenth of the time.
+    So it computes what torch's own does but for the order of sums, far sooner.
     """
 
     def _made(self, kernel: Tensor, bias: Tensor) -> direct.Filters | winograd.Filters:
