@@ -132,7 +132,7 @@ class Neighbours:
             found.append(TemporalTarget(self.warped(anchor), self._held_weight(anchor) * share))
         if self.options.flat:
             found = _scaled(found, 1 + self.options.flat * flatness(self.frame))
-        if self.options.slow and found:
+        if self.options.slow and self.step.temporal_from:
             slow = self._within(SLOW, self.step.temporal_from[0])
             found = _scaled(found, 1 + self.options.slow * slow)
         if self.options.tone:
