@@ -23,15 +23,29 @@ def given_files(pattern: str) -> list[Path]:
     """
     before, _, between, _, after = _split(str(Path(pattern)))
     root = Path(pattern).anchor
-    found = Path(root).glob("*".join(map(glob.escape, (before, between, after))).removeprefix(root))
-    fits = re.compile(r" *\d+".join(map(re.escape, (before, between, after))))
-    return sorted(path for path in found if fits.fullmatch(str(path)))
+    parts = (before, between, after) if between else (before, after)  # "**" would be folders
+    found = Path(root).glob("*".join(map(glob.escape, parts)).removeprefix(root))
+    return sorted(path for path in found if _fits(path, str(Path(pattern))))
 
 
 def require_files(pattern: str) -> None:
     """Raises FlowError: no file fits the pattern."""
     if not given_files(pattern):
         raise FlowError(f"flow.files: no file fits {pattern}")
+
+
+def _fits(path: Path, pattern: str) -> bool:
+    """Whether it is the file that the pattern names for some two frames."""
+    before, first, between, second, after = _split(pattern)
+    parts = re.escape(before), _digits(first), re.escape(between), _digits(second), re.escape(after)
+    found = re.fullmatch("".join(parts), str(path))
+    return found is not None and file_of(pattern, int(found[1]), int(found[2])) == path
+
+
+def _digits(form: str) -> str:
+    """A group for what a form such as "%06d" writes."""
+    least = form[2:-1] if form.startswith("%0") else ""
+    return rf"( *\d{{{least or 1},}})"
 
 
 def _split(pattern: str) -> tuple[str, str, str, str, str]:

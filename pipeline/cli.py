@@ -36,7 +36,6 @@ from pipeline.arguments import (
     varied,
 )
 from pipeline.config import annotated_defaults, load_config
-from pipeline.errors import ConfigError
 from pipeline.terminal import told
 from pipeline.variants import combine
 
@@ -89,8 +88,6 @@ def run(
     with told(quiet):
         chosen = load_config(config, overrides(settings, clip, style, output))
         part = frame_range(frames)
-        if part and shot is not None:
-            raise ConfigError("--frames and --shot choose a part of the run each: give one of them")
         from pipeline.outcome import Options
         from pipeline.run import Run  # imports torch: only once it is needed
 

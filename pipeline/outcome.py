@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.errors import ConfigError
 from pipeline.words import many
 
 
@@ -14,6 +15,9 @@ class Options:
     """What the command line says of one call, and no config keeps.
 
     `frames` (first, last + 1) and `shot` choose a part of the work, `until` the last stage.
+
+    Raises:
+        ConfigError: they do not go together.
     """
 
     fresh: bool = False
@@ -22,6 +26,14 @@ class Options:
     frames: tuple[int, int] | None = None
     shot: int | None = None
     until: str = "video"
+
+    def __post_init__(self) -> None:
+        if self.frames and self.shot is not None:
+            raise ConfigError("--frames and --shot choose a part of the run each: give one of them")
+        if self.until == "frames" and self.shot is not None:
+            raise ConfigError(
+                "--shot: shots are found after --until frames: give --until shots or a later one"
+            )
 
 
 @dataclass

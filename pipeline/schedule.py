@@ -77,17 +77,18 @@ def multi_pass(shot: Shot, options: TemporalConfig) -> list[Step]:
 
     In pass 0 every frame is painted on its own. From then on sweeps go forwards and backwards in
     turn: a frame starts from its own last image, blended with its neighbour's of the same sweep,
-    and from `options.from_pass` on it is held to those that the sweep has passed.
+    and from `options.from_pass` on it is held to those that the sweep has passed, and to the
+    sweep's first, the anchor.
     """
     frames = range(shot.start, shot.stop)
     steps = [Step(frame, 0, options.first_init) for frame in frames]
     for index in range(1, options.passes):
         order = frames if index % 2 else frames[::-1]
-        held = options.weight and index >= options.from_pass
+        held = index >= options.from_pass
         for frame in order:
             neighbour = () if frame == order[0] else (frame - order.step,)
-            passed = _earlier(frame, shot, options, order.step) if held else ()
-            anchor = order[0] if options.anchor and neighbour else None
+            passed = _earlier(frame, shot, options, order.step) if held and options.weight else ()
+            anchor = order[0] if held and options.anchor and neighbour else None
             steps.append(Step(frame, index, "blended", neighbour, passed, anchor))
     return steps
 

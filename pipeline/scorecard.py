@@ -50,7 +50,7 @@ class Evaluation:
             for frame, error in self.painted.worst()
         ]
         if any(map(math.isnan, self.painted.summary()["ewarp"].values())):
-            yield "–: nothing to measure, no shot is long enough"
+            yield "–: nothing to measure: no shot is long enough, or no pixel can be trusted"
         if worst:
             yield f"worst frames, by the warping error between neighbours: {', '.join(worst)}"
 

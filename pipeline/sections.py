@@ -145,7 +145,8 @@ class TemporalConfig(Section):
     light: bool = True
     """Follow the clip where all of it grows lighter or darker (fades), frame by frame."""
     anchor: Weight = 0.0
-    """Weight of holding each frame to its shot's first one, where that is seen: against drift."""
+    """Weight of holding each frame to its shot's first one (of several passes to the one that a
+    sweep begins with), where that is seen: against drift."""
     interpolation: Literal["bilinear", "bicubic", "spline"] = "spline"
     """How painted frames are warped; "bilinear" (the published one) blurs a little every time,
     "spline" least."""
@@ -162,6 +163,15 @@ class TemporalConfig(Section):
     """Several passes: how far a start is the neighbour's warped frame, the rest is its own last."""
     from_pass: int = Field(default=1, ge=1)
     """Several passes: the first (from 0) that has the temporal loss; published: 8 of 15."""
+
+    @model_validator(mode="after")
+    def _some_pass_is_held(self) -> TemporalConfig:
+        if 1 < self.passes <= self.from_pass:
+            words = "temporal.from_pass = {first} of {all} passes holds none (the first is 0)"
+            counts = {"first": self.from_pass, "all": self.passes}
+            keys = ("temporal.passes", "temporal.from_pass")
+            raise PydanticCustomError("passes", words, {**counts, "keys": keys})
+        return self
 
 
 class FlowConfig(Section):
@@ -180,7 +190,8 @@ class FlowConfig(Section):
     files: Annotated[str, Field(pattern=r"%0?\d*d.*%0?\d*d"), PathKey()] | None = Field(
         default=None, examples=["flow/%06d_%06d.flo"]
     )
-    """Your own backward flow, i to j, .flo or KITTI .png; what is missing is estimated."""
+    """Your own backward flow, i to j (the run's frames, from 0), .flo or KITTI .png; what is
+    missing is estimated."""
     still: bool = True
     """Where the camera stands still, flow that explains no more than none counts as none."""
     check: named("soft", "published") = "soft"  # type: ignore[valid-type]

@@ -147,24 +147,34 @@ def _candidates(
 ) -> Iterator[tuple[int | None, list[int]]]:
     """(number, the cuts found now) for each frame, and (None, …) at the end; fills `recent`.
 
-    The first and the last frame are shown to the detector repeatedly, since it compares with the
-    frames on both sides and would else not look at the ends of a clip.
+    The detector compares with the frames on both sides, so both ends of the clip are shown to it
+    mirrored: held instead, steady motion would seem to halve there, and stand out as a cut.
     """
     fed = itertools.count()
 
-    def feed(small: Pixels, times: int = 1) -> list[int]:
+    def feed(small: Pixels) -> list[int]:
         # Any rate does: the detector is asked for frame numbers, and told its lengths in frames.
-        codes = [FrameTimecode(next(fed), Fraction(25)) for _ in range(times)]
-        cuts = [cut for code in codes for cut in detector.process_frame(code, small)]
-        return [cut.frame_num - WINDOW for cut in cuts]
+        found = detector.process_frame(FrameTimecode(next(fed), Fraction(25)), small)
+        return [cut.frame_num - WINDOW for cut in found]
 
-    small = None
-    for number, frame in enumerate(frames):
-        small = _small(frame)
+    smalls = map(_small, frames)
+    first, count = list(itertools.islice(smalls, WINDOW + 1)), 0
+    last: deque[Pixels] = deque(maxlen=WINDOW + 1)
+    for small in _mirrored(first[::-1]):
+        feed(small)
+    for number, small in enumerate(itertools.chain(first, smalls)):
+        last.append(small)
         recent.append((number, _tiny(small)))
-        yield number, feed(small, 1 if number else 1 + WINDOW)
-    if small is not None:
-        yield None, feed(small, WINDOW)
+        yield number, [cut for cut in feed(small) if cut > 0]
+        count = number + 1
+    found = [cut for small in _mirrored(list(last))[::-1] for cut in feed(small)]
+    yield None, [cut for cut in found if 0 < cut < count]
+
+
+def _mirrored(towards: list[Pixels]) -> list[Pixels]:
+    """`WINDOW` frames beyond an end of the clip, the outermost first, of those towards that end."""
+    inner = towards[:-1][-WINDOW:] or towards
+    return [*inner[:1] * (WINDOW - len(inner)), *inner]
 
 
 def _returns(cut: int, tiny: dict[int, Pixels], horizon: int) -> int | None:

@@ -74,7 +74,7 @@ def extract_detail(
     if len(hashes) != len(timeline):
         raise MediaError(
             f"{config.input.path}: {len(hashes)} frames decode now, {len(timeline)} did before: "
-            "give --fresh to start anew"
+            "run --fresh starts anew"
         )
     work.detail.finish(hashes, {"size": size})
 

@@ -40,7 +40,7 @@ class WorkDir:
         self.root = root
         self.flow = root / "flow"
         self.metrics = root / "metrics.json"
-        self._record_path = root / "record.jsonl"
+        self._record_path, self._passes = root / "record.jsonl", root / "stylized"
         self._lie_in(root)
         self._staging = Staging(root)
         self._verified: dict[Source, str] = {}
@@ -62,7 +62,7 @@ class WorkDir:
 
     def painted(self, source: Source) -> Path:
         """The painted frame."""
-        return self.root / "stylized" / f"pass_{source.pass_index:02d}" / f"{source.frame:06d}.png"
+        return self._passes / f"pass_{source.pass_index:02d}" / f"{source.frame:06d}.png"
 
     def open(self) -> None:
         """Make the folder or go on in it, hold it, and read what it knows.
@@ -106,15 +106,17 @@ class WorkDir:
             self._staging.start()
             self._lie_in(self._staging.folder)
             self._forget_painted()
-        elif before is None and self.records:
-            raise WorkDirError(f"{self._manifest_path}: damaged: give --fresh to start anew there")
+        elif before is None and (self.records or self._passes.exists()):
+            raise WorkDirError(f"{self._manifest_path}: damaged: run --fresh starts anew there")
+        elif before is None and not only_read:
+            self._remove(OWN)  # of whom, nobody knows
         elif before is not None:
             changed = differences(before, wanted)
             if changed and (self.records or only_read):
                 told = ", ".join(changed.values())
                 raise WorkDirError(
-                    f"{self.root} holds a run that differs in {told}: give --fresh to start anew "
-                    "there, or another --output, or the old values to go on"
+                    f"{self.root} holds a run that differs in {told}: run --fresh starts anew "
+                    "there; or give another --output, or the old values to go on"
                 )
             stages = {stage for stage in MADE_BY if not changed.keys().isdisjoint(wanted[stage])}
             self._remove({name for stage in stages for name in MADE_BY[stage]})
@@ -242,8 +244,7 @@ class WorkDir:
         """Remove what a killed process was writing."""
         if not self._staging.active:
             self._staging.drop()
-        for folder in (self.root, self.frames.folder, self.detail.folder, self.flow):
+        passes = self._passes.glob("*")
+        for folder in (self.root, self.frames.folder, self.detail.folder, self.flow, *passes):
             for part in folder.glob(".*.part"):
                 part.unlink()
-        for part in (self.root / "stylized").glob("*/.*.part"):
-            part.unlink()

@@ -38,6 +38,8 @@ def test_a_part_of_a_run_is_chosen_in_one_way(brushflow: Brushflow) -> None:
     line = one_line(brushflow("run", "--frames", "0:2", "--shot", 0))
     assert "--frames and --shot" in line
     assert "give one of them" in line
+    line = one_line(brushflow("run", "--shot", 0, "--until", "frames"))
+    assert "give --until shots or a later one" in line
     assert "give a range like 40:60" in one_line(brushflow("run", "--frames", "4"))
 
 

@@ -189,7 +189,7 @@ def test_a_pattern_that_cannot_work_is_refused_at_once(
         Counting().store(tmp_path, str(tmp_path / pattern))
 
 
-@pytest.mark.parametrize("pattern", ["of_%d/%03d.flo", "%d-%d.flo", "%6d_%6d.flo"])
+@pytest.mark.parametrize("pattern", ["of_%d/%03d.flo", "%d-%d.flo", "%6d_%6d.flo", "%06d%06d.flo"])
 def test_files_of_every_pattern_are_found(pattern: str, tmp_path: Path) -> None:
     own = str(tmp_path / pattern)
     for path in (file_of(own, 12, 11), file_of(own, 13, 12)):
@@ -199,6 +199,12 @@ def test_files_of_every_pattern_are_found(pattern: str, tmp_path: Path) -> None:
     for other in ("of_x/012.flo", "12-x.flo", "x_     1.flo"):
         (tmp_path / other).touch()
     assert given_files(own) == [file_of(own, 12, 11), file_of(own, 13, 12)]
+
+
+def test_files_that_are_never_read_do_not_fit(tmp_path: Path) -> None:
+    write_flo(tmp_path / "000001_000000.flo", 1.0)
+    for pattern in ("%d_%d.flo", "%6d_%06d.flo", "%08d_%06d.flo"):
+        assert given_files(str(tmp_path / pattern)) == []
 
 
 def test_larger_frames_are_estimated_by_where_there_are_any(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_a_change_in_each_section_is_refused_by_name(case: Case, output: Path) -
         result = CliRunner().invoke(app, [*arguments, "--set", f"{key}={value}"])
         assert result.exit_code == 2, key
         assert f"differs in {key} (" in result.stderr
-        assert f" there, {value} now): give --fresh" in result.stderr
+        assert f" there, {value} now): run --fresh" in result.stderr
     assert record.read_bytes() == before
     for key in ("run.threads=2", "run.keep=all", "output.quality=30"):
         result = CliRunner().invoke(app, [*arguments, "--set", key])

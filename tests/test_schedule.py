@@ -97,3 +97,12 @@ def test_an_anchor_is_the_shots_first_frame() -> None:
     assert [step.anchor for step in steps] == [None, 3, 3]
     assert steps[2].needs == (Source(4, 0), Source(3, 0))
     assert pairs(steps) == [(4, 3), (5, 4), (5, 3)]
+
+
+def test_of_several_passes_those_held_have_an_anchor() -> None:
+    steps = multi_pass(Shot(0, 0, 3), TemporalConfig(passes=4, anchor=10.0, from_pass=2))
+    assert [(step.frame, step.anchor) for step in steps[6:]] == [
+        *[(2, None), (1, 2), (0, 2)],
+        *[(0, None), (1, 0), (2, 0)],
+    ]
+    assert not any(step.anchor is not None for step in steps[:6])

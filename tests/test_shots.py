@@ -62,6 +62,14 @@ def test_cuts_near_the_ends_are_found(name: str) -> None:
         assert starts(clip(first, 12 - first), detector=name) == [0, first]
 
 
+@pytest.mark.parametrize(("pixels", "length"), [(8, 30), (24, 12), (24, 5), (24, 3)])
+def test_steady_motion_is_not_cut_near_the_ends(pixels: int, length: int) -> None:
+    picture = cv2.resize(images.read_pixels(CITY.parent / "cafe_terrace.jpg"), (640, 800))
+    places = (pixels * number for number in range(length))
+    pan = [np.ascontiguousarray(picture[300:480, x : x + 320]) for x in places]
+    assert starts(pan) == [0]
+
+
 def test_black_and_white_is_cut_too() -> None:
     grey = [np.repeat(frame[..., 1:2], 3, axis=2) for frame in clip(20, 20)]
     assert starts(grey) == [0, 20]

@@ -101,7 +101,7 @@ def test_the_anchor_is_held_by_its_own_weight() -> None:
 
 
 def test_the_anchor_holds_alone_too() -> None:
-    """Without a weight, and in passes before `from_pass`, no frame before it is held to."""
+    """Without a weight no frame before it is held to."""
     for step in (Step(4, 0, "warped", (3,), (), 0), Step(4, 1, "blended", (3,), (), 0)):
         (anchor,) = around(step, anchor=500.0, weight=1000.0, slow=1.0, tone=300.0).targets()
         assert columns(anchor.weight) == [0.5, 0.5, 0]

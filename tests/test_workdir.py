@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import shutil
 from pathlib import Path
 
 import pytest
@@ -264,9 +265,15 @@ def test_reading_removes_nothing(tmp_path: Path, config: RunConfig) -> None:
 
 
 def test_a_damaged_manifest_vouches_for_nothing(tmp_path: Path, config: RunConfig) -> None:
-    (painted(tmp_path, config).root / "manifest.json").write_bytes(b"")
+    root = painted(tmp_path, config).root
+    (root / "manifest.json").write_bytes(b"")
     with pytest.raises(WorkDirError, match=r"manifest\.json: damaged"):
         opened(tmp_path, config)
+    (root / "record.jsonl").unlink()
+    with pytest.raises(WorkDirError, match=r"manifest\.json: damaged"):
+        opened(tmp_path, config)
+    shutil.rmtree(root / "stylized")
+    assert opened(tmp_path, config).timeline() is None
 
 
 def test_shots_of_other_frames_do_not_count(tmp_path: Path, config: RunConfig) -> None:

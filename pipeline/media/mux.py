@@ -24,7 +24,6 @@ from pipeline.sections import OutputConfig
 Way = Literal["copy", "convert"]
 STALE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
 KEPT_STREAM_TAGS = ("language", "title", "handler_name")
-BITRATE = {"aac": 96_000, "libopus": 80_000}  # of a channel
 LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
 
 
