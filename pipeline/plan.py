@@ -24,8 +24,8 @@ from pipeline.stylize import Stylizer, coarser_sizes
 
 TRIAL_ITERATIONS = 4
 # Of `optimizer.iterations` that later frames take before `tolerance` stops them, on real clips with
-# the default rule: 12 (little moves) to all 120 (a quarter disoccluded); and of a first frame's
-# at each scale: 400 of 500, or all of them.
+# the default rule: 12 (little moves) to all 120 (a quarter disoccluded); and of a first frame's:
+# 439 (320x180) or all of 500, coarser scales fewer (559 in all at 640x360).
 USUAL_SHARE = 0.25
 USUAL_FIRST_SHARE = 0.8
 

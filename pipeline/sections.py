@@ -167,8 +167,11 @@ class TemporalConfig(Section):
     @model_validator(mode="after")
     def _some_pass_is_held(self) -> TemporalConfig:
         if 1 < self.passes <= self.from_pass:
-            words = "temporal.from_pass = {first} of {all} passes holds none (the first is 0)"
-            counts = {"first": self.from_pass, "all": self.passes}
+            words = (
+                "temporal.from_pass = {first}: with temporal.passes = {all} at most {last}, else "
+                "none is held"
+            )
+            counts = {"first": self.from_pass, "all": self.passes, "last": self.passes - 1}
             keys = ("temporal.passes", "temporal.from_pass")
             raise PydanticCustomError("passes", words, {**counts, "keys": keys})
         return self

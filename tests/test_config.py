@@ -83,8 +83,8 @@ def test_wrong_values_say_what_is_allowed() -> None:
     assert "section.key=value" in complaint("style.weight")
     counts = "style.layer_weights has 5, style.layers 1: give one weight a layer"
     assert complaint("style.layers=['conv1_1']") == f"--set: {counts}"
-    held = "temporal.from_pass = 8 of 5 passes holds none"
-    assert held in complaint("temporal.passes=5", "temporal.from_pass=8")
+    held = "temporal.from_pass = 8: with temporal.passes = 5 at most 4, else none is held"
+    assert complaint("temporal.passes=5", "temporal.from_pass=8") == f"--set: {held}"
     assert "allowed: auto, 8, 16" in complaint("run.frame_bits=9")
     assert complaint("input.start=true").endswith('or a frame ("120f")')
     assert "no such home folder" in complaint("style.path=~no-such-user/a.jpg")
