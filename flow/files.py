@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -11,8 +13,11 @@ from torch import Tensor
 
 from flow.errors import FlowError
 
+T = TypeVar("T")
 _FLO_TAG = b"PIEH"  # 202021.25 as a little-endian float
+_HEADER = 24  # bytes of a flow file that tell its size
 _FLO_UNKNOWN = 1e9  # beyond this a pixel's flow is not known (Baker et al. 2011)
+_PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST_SIDE = 99999  # of a .flo that is believed, as in Middlebury's own reader
 
 
@@ -24,11 +29,30 @@ def read_flow(path: Path) -> Tensor:
     Raises:
         FlowError: no such file, truncated, or of another format.
     """
+    return _understood(path, decode_kitti if path.suffix.lower() == ".png" else decode_flo)
+
+
+def require_size(path: Path, height: int, width: int) -> None:
+    """Look whether a flow file is of frames of this size, by its first bytes alone.
+
+    Raises:
+        FlowError: no such file, of another format or another size.
+    """
+    size = _png_size if path.suffix.lower() == ".png" else _flo_size
+    found_height, found_width = _understood(path, size, _HEADER)
+    if (found_height, found_width) != (height, width):
+        raise FlowError(
+            f"{path}: a flow of {found_width}x{found_height}, but the frames have {width}x{height}"
+        )
+
+
+def _understood(path: Path, decode: Callable[[bytes], T], length: int = -1) -> T:
+    """What the bytes of a file mean, or the first of them."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(length)
     except OSError as error:
         raise FlowError(f"{path}: cannot be read: {error.strerror}") from None
-    decode = decode_kitti if path.suffix.lower() == ".png" else decode_flo
     try:
         return decode(data)
     except FlowError as error:
@@ -41,16 +65,22 @@ def decode_flo(data: bytes) -> Tensor:
     Raises:
         FlowError: not a whole .flo file.
     """
-    if data[:4] != _FLO_TAG or len(data) < 12:
-        raise FlowError("not a .flo file")
-    width, height = (int(side) for side in np.frombuffer(data, "<i4", 2, offset=4))
-    if not (0 < width <= _LONGEST_SIDE and 0 < height <= _LONGEST_SIDE):
-        raise FlowError(f"not a .flo file: a size of {width}x{height}")
+    height, width = _flo_size(data)
     if len(data) != 12 + 8 * width * height:
         raise FlowError(f"a damaged .flo file: {len(data)} bytes for {width}x{height} pixels")
     flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
     flow[~(np.abs(flow) <= _FLO_UNKNOWN).all(axis=2)] = np.nan
     return _to_tensor(flow)
+
+
+def _flo_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the first bytes of a .flo file."""
+    if data[:4] != _FLO_TAG or len(data) < 12:
+        raise FlowError("not a .flo file")
+    width, height = (int(side) for side in np.frombuffer(data, "<i4", 2, offset=4))
+    if not (0 < width <= _LONGEST_SIDE and 0 < height <= _LONGEST_SIDE):
+        raise FlowError(f"not a .flo file: a size of {width}x{height}")
+    return height, width
 
 
 def encode_flo(flow: Tensor) -> bytes:
@@ -106,12 +136,19 @@ def encode_weight(weight: Tensor) -> bytes:
 
 
 def _decode_png(data: bytes) -> np.ndarray:
-    whole = data.startswith(b"\x89PNG\r\n\x1a\n") and data.endswith(b"IEND\xaeB`\x82")
+    whole = data.startswith(_PNG) and data.endswith(b"IEND\xaeB`\x82")
     # OpenCV fills the rest of a truncated PNG with grey and says nothing to the caller.
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if whole else None
     if pixels is None:
         raise FlowError("a damaged PNG, or none")
     return pixels
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the first bytes of a PNG (its IHDR chunk, which comes first)."""
+    if not data.startswith(_PNG) or len(data) < _HEADER:
+        raise FlowError("a damaged PNG, or none")
+    return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
 
 
 def _to_tensor(flow: np.ndarray) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from flow.atomic import write_atomic
 from flow.errors import FlowError
 from flow.estimating import Estimator
-from flow.files import decode_flo, decode_weight, encode_flo, encode_weight, read_flow
+from flow.files import decode_flo, decode_weight, encode_flo, encode_weight, read_flow, require_size
 from flow.given import file_of, require_files
 from flow.occlusion import Check
 from flow.still import settled
@@ -183,12 +183,8 @@ class FlowStore:
                 logger.warning("no %s: it is estimated, as is all that flow.files leaves out", path)
                 self._missing_told = True
             return None
-        flow = read_flow(path)
-        height, width = self._size
-        if flow.shape[-2:] != (height, width):
-            found = f"{flow.shape[-1]}x{flow.shape[-2]}"
-            raise FlowError(f"{path}: a flow of {found}, but the frames have {width}x{height}")
-        return flow
+        require_size(path, *self._size)
+        return read_flow(path)
 
 
 def _checksum(name: str, data: bytes) -> bytes:

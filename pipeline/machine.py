@@ -50,11 +50,17 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def usual_threads() -> int:
+    """OMP_NUM_THREADS (its first level), by which torch goes too, or else one for each core."""
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(given) if given.isdecimal() and int(given) > 0 else available_cores()
+
+
 def set_threads(threads: int) -> int:
-    """Let torch and OpenCV compute with so many threads, 0 being one for each core: how many."""
+    """Let torch and OpenCV compute with so many threads, 0 being `usual_threads`: how many."""
     import cv2  # here, so that the doctor can tell of the device where OpenCV is broken
 
-    torch.set_num_threads(threads or available_cores())
+    torch.set_num_threads(threads or usual_threads())
     cv2.setNumThreads(torch.get_num_threads())
     return torch.get_num_threads()
 

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from flow.atomic import check_atomic, write_atomic
 from flow.estimators import ESTIMATORS
-from flow.given import require_files
+from flow.files import require_size
+from flow.given import given_files, require_files
 from flow.occlusion import CHECKS
 from pipeline import images, machine, media
 from pipeline.claims import file_hash, identity
@@ -122,6 +123,16 @@ def check_count(config: RunConfig, frames: int) -> None:
             f"output.path = {target.path}: one image, but there are {frames} frames: give a "
             f"folder, a pattern like %06d{target.path.suffix}, or a video like .mp4"
         )
+
+
+def check_flow_files(config: RunConfig, width: int, height: int) -> None:
+    """Refuse flow of the user's own that is not of the painted frames' size, before any is painted.
+
+    Raises:
+        FlowError: names the first such file.
+    """
+    for path in given_files(config.flow.files) if config.flow.files else ():
+        require_size(path, height, width)
 
 
 def written_at(target: media.Target) -> Path:

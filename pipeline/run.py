@@ -69,6 +69,7 @@ class Run:
             self.timeline = media.Timeline.from_json(kept)
         _, stop = self.options.frames or (0, len(self.timeline))
         preflight.check_count(self.config, stop)
+        preflight.check_flow_files(self.config, self.size.width, self.size.height)
         disk.check_space(self.config, len(self.timeline), self.size, self.work)
         if self.options.until == "frames":
             return []

@@ -27,6 +27,17 @@ def test_threads_are_those_of_opencv_too() -> None:
         cv2.setNumThreads(before[1])
 
 
+@pytest.mark.parametrize(
+    ("given", "threads"), [("3", 3), ("2,4", 2), ("", 5), ("0", 5), ("all", 5)]
+)
+def test_no_number_of_threads_is_openmps_or_one_a_core(
+    given: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "available_cores", lambda: 5)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert machine.usual_threads() == threads
+
+
 # Of a process of its own: what other tests left free would be taken first.
 RETURNED = """
 import mmap, sys, torch

@@ -559,6 +559,25 @@ def test_changed_flow_files_are_refused(paint: Brushflow, clip: Path, tmp_path: 
     assert "differs in flow.files" in one_line(paint(clip, *own))
 
 
+@pytest.mark.parametrize("ending", ["flo", "png"])
+def test_flow_of_another_size_is_refused_before_any_frame(
+    ending: str, paint: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    import cv2
+    import torch
+
+    from flow.files import encode_flo
+
+    for frame, width in ((1, 64), (5, 62)):  # the last is reached at the end of the clip
+        path = tmp_path / f"{frame:06d}_{frame - 1:06d}.{ending}"
+        flow = np.zeros((48, width, 3), np.uint16)
+        data = cv2.imencode(".png", flow)[1].tobytes()
+        path.write_bytes(data if ending == "png" else encode_flo(torch.zeros(1, 2, 48, width)))
+    told = one_line(paint(clip, "--set", f"flow.files={tmp_path}/%06d_%06d.{ending}"))
+    assert f"{path}: a flow of 62x48, but the frames have 64x48" in told
+    assert not painted(tmp_path / "out.mp4.work")
+
+
 def test_config_prints_the_defaults(brushflow: Brushflow, tmp_path: Path) -> None:
     from pipeline.config import load_config
     from pipeline.sections import RunConfig

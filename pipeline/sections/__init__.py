@@ -49,7 +49,7 @@ class RunSection(Section):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     """"auto" (cuda, mps, cpu: the first there is), "cpu", "cuda", "cuda:1", "mps"."""
     threads: int = Field(default=0, ge=0, le=1024)
-    """Threads for the computation; 0: one for each core."""
+    """Threads for the computation; 0: what OMP_NUM_THREADS says, else one for each core."""
     seed: int = Field(default=0, ge=0)
     """Seed of all that is random."""
     frame_bits: Literal["auto", 8, 16] = "auto"

@@ -41,7 +41,8 @@ class TemporalConfig(Section):
     first_init: Literal["content", "random"] = "content"
     """What the first frame of a shot starts from."""
     init: Literal["warped", "previous", "content", "random"] = "warped"
-    """What the others start from: the previous painted frame, warped by the flow or as it is, …"""
+    """What the others start from: the previous painted frame, warped by the flow or as it is, …
+    (Of several passes the first starts each frame as a shot's first one.)"""
     disoccluded: Literal["warped", "content", "moved"] = "warped"
     """A warped start's untrusted pixels: smeared by the warp (published), the clip's own, or
     the clip's own moved to the colours painted around them."""
