@@ -128,7 +128,7 @@ def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Poin
     `options.bounded` steps end at the bounds of [0, 1], and pixels that press against them stay
     out of the direction (Bertsekas 1982, projected Newton).
     """
-    image, history = _bounded(start, options), History(options.history)
+    image, history = _bounded(start, options), History(options.history, options.scaling)
     report, gradient = evaluate(image)
     yield Point(image, report)
     while True:

@@ -14,10 +14,11 @@ def vectors(count: int, seed: int) -> list[Tensor]:
     return [torch.randn(SIZE, generator=generator, dtype=torch.float64) for _ in range(count)]
 
 
-def slow_direction(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor) -> Tensor:
+def slow_direction(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor, scaling: str) -> Tensor:
     """-H g, H built up as a matrix (Nocedal and Wright 2006, eq. 7.16 and 7.20)."""
-    step, change = pairs[-1]
-    inverse = torch.eye(SIZE, dtype=torch.float64) * (step.dot(change) / change.dot(change))
+    scales = [float(step.dot(change) / change.dot(change)) for step, change in pairs]
+    scale = scales[-1] if scaling == "newest" else max(scales)
+    inverse = torch.eye(SIZE, dtype=torch.float64) * scale
     for step, change in pairs:
         rho = 1 / step.dot(change)
         turn = torch.eye(SIZE, dtype=torch.float64) - rho * torch.outer(change, step)
@@ -25,10 +26,11 @@ def slow_direction(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor) -> Tens
     return -inverse @ gradient
 
 
+@pytest.mark.parametrize("scaling", ["newest", "least"])
 @pytest.mark.parametrize("length", [1, 3, 5])
-def test_direction_is_that_of_the_last_pairs(length: int) -> None:
+def test_direction_is_that_of_the_last_pairs(length: int, scaling: str) -> None:
     """Also where the block has been written round, and after all was forgotten."""
-    history = History(length)
+    history = History(length, scaling)
     (gradient,) = vectors(1, seed=9)
     for round_ in range(2):
         pairs = []
@@ -37,7 +39,9 @@ def test_direction_is_that_of_the_last_pairs(length: int) -> None:
             pairs.append((step, change))
             history.add(step.clone(), change.clone())
             direction, first = history.direction(gradient)
-            torch.testing.assert_close(direction, slow_direction(pairs[-length:], gradient))
+            torch.testing.assert_close(
+                direction, slow_direction(pairs[-length:], gradient, scaling)
+            )
             assert first == 1.0
         history.clear()
         assert not history

@@ -91,6 +91,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "optimizer.iterations": (10, 20, 40, 60),
     "optimizer.tolerance": (0.0, 0.01),
     "optimizer.remainder": (0.0, 0.01),
+    "optimizer.scaling": ("newest", "least"),
     "optimizer.bounded": (True, False),
 }
 # Pairs that only act together.
@@ -124,6 +125,7 @@ YOUNGER: dict[str, Any] = {
     "optimizer.first_tolerance": 1e-4,
     "optimizer.refresh": 1,
     "optimizer.remainder": 0.0,
+    "optimizer.scaling": "newest",
     "flow.still": False,
     "flow.detail": 1.0,
 }
