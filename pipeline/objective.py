@@ -10,7 +10,7 @@ from torch import Tensor
 from pipeline import losses
 from pipeline.losses import TemporalTarget
 from pipeline.sections import RunConfig
-from pipeline.style import Style
+from pipeline.style import Style, acts_on
 from pipeline.vgg import Vgg19
 
 SMALL = 0.01  # share of the losses below which the deepest ones may be taken to first order
@@ -42,6 +42,7 @@ class FrameLoss:
     ) -> None:
         self.config, self.network, self.style, self.held = config, network, style, held
         self.painting = style.targets(*frame.shape[-2:])
+        self.beta = config.style.weight * (acts_on(frame) if config.style.black == "keep" else 1)
         with torch.no_grad():
             self.content = network.features(frame, config.content.layers)
         behind = _behind(network, self.content, self.painting)
@@ -61,7 +62,7 @@ class FrameLoss:
                 styles.append(self.style.distance(name, features, self.painting))
         content, style = (
             weight * _sum(found)
-            for weight, found in ((config.content.weight, contents), (config.style.weight, styles))
+            for weight, found in ((config.content.weight, contents), (self.beta, styles))
         )
         if self.deepest:
             style = style + self.deepest(features, content + style)
@@ -76,7 +77,7 @@ class FrameLoss:
     def _style_behind(self, layers: set[str]) -> Callable[[Tensor], Tensor]:
         """The weighted style loss of layers behind the content, of the last content's features."""
         network, style, painting = self.network, self.style, self.painting  # and not self: a circle
-        weight, last = self.config.style.weight, max(self.content, key=network.depth)
+        weight, last = self.beta, max(self.content, key=network.depth)
 
         def loss(features: Tensor) -> Tensor:
             walk = network.walk_on(features, last, layers)

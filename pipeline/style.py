@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from pipeline import losses
 from pipeline.config import pick
@@ -13,8 +16,23 @@ from pipeline.sections import StyleConfig
 from pipeline.vgg import Vgg19
 
 SMALLEST = 16  # pixels of a side: all five blocks of the network still see something
+BLACK = 48.0  # levels of 255: what is nowhere lighter than a good deal less is black
+AREAS = 40  # to a frame's shorter side: as small may be what is light in it
 
 Targets = dict[str, Tensor]  # a statistic by layer
+
+
+def acts_on(frame: Tensor) -> float:
+    """How far style acts on a frame `(1, 3, H, W)`: 0 if all of it is black, 1 if any is light.
+
+    1 − exp(−(P / 48)⁴), P being the lightest channel of its lightest small area, in levels of 255;
+    areas have at least three pixels a side, so that noise is not light.
+    """
+    height, width = frame.shape[-2:]
+    side = max(3, round(min(height, width) / AREAS))
+    size = (min(side, height), min(side, width))
+    lightest = losses.PEAK * float(F.avg_pool2d(frame, size, stride=1).max())
+    return 1 - math.exp(-((lightest / BLACK) ** 4))
 
 
 class Style:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pipeline.objective import FrameLoss
-from pipeline.optimize import Evaluation, lbfgs
+from pipeline.optimize import Evaluation, lbfgs, minimize
 from pipeline.sections import RunConfig
-from pipeline.style import Style
+from pipeline.style import Style, acts_on
 from pipeline.vgg import Vgg19
 from pipeline.weights import load_weights
 
@@ -37,6 +37,37 @@ def make(network: Vgg19) -> Make:
         return FrameLoss(config, network, style, picture(1), [], refresh)
 
     return frame_loss
+
+
+def lit(area: int, level: float, noise: float = 0.0) -> Tensor:
+    """A black frame with a square of a level of 255, and noise."""
+    frame = torch.randn(1, 3, 90, 160, generator=torch.Generator().manual_seed(0)) * noise
+    frame[..., 40 : 40 + area, 60 : 60 + area] = level
+    return (frame / 255).clamp(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("frame", "low", "high"),
+    [
+        (lit(0, 0), 0.0, 0.0),
+        (lit(0, 0, noise=2), 0.0, 1e-4),
+        (lit(0, 0, noise=8), 0.0, 0.02),
+        (lit(3, 24), 0.03, 0.1),
+        (lit(3, 100), 0.999, 1.0),  # a title, a lamp: style acts on all of the frame
+        (picture(1), 1.0, 1.0),
+    ],
+)
+def test_style_acts_on_all_but_black_frames(frame: Tensor, low: float, high: float) -> None:
+    assert low <= acts_on(frame) <= high
+
+
+@pytest.mark.parametrize(("black", "darkest"), [("keep", True), ("paint", False)])
+def test_a_black_frame_stays_black(black: str, darkest: bool, network: Vgg19) -> None:
+    config = RunConfig.model_validate({"style": {"black": black}})
+    frame = lit(0, 0, noise=2)[..., :HEIGHT, :WIDTH]
+    loss = FrameLoss(config, network, Style(config.style, picture(9), network), frame, [], 8)
+    found = minimize(lbfgs, loss, frame, 20, config.optimizer)
+    assert (255 * float(found.image.mean()) < 3) == darkest
 
 
 def walked(network: Vgg19, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:

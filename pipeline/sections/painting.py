@@ -26,6 +26,8 @@ class StyleConfig(Section):
     """The VGG-19 layers whose Gram matrices are matched."""
     layer_weights: Weights = (1.0, 1.0, 1.0, 1.0, 1.0)
     """w_l: one weight for each of these layers."""
+    black: Literal["keep", "paint"] = "keep"
+    """"keep": frames that are black all over stay so (behind a fade); "paint": style fills them."""
 
     @model_validator(mode="after")
     def _one_weight_a_layer(self) -> StyleConfig:

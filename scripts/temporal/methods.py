@@ -110,6 +110,7 @@ FIRST = (
 # Keys younger than the first kept results, with the value under which those were painted: where
 # they have it, results of before are the same.
 YOUNGER: dict[str, Any] = {
+    "style.black": "paint",
     "temporal.loss": "squared",
     "temporal.mean": "all",
     "temporal.targets": "nearest",
