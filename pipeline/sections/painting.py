@@ -83,7 +83,7 @@ class OptimizerConfig(Section):
     """L-BFGS: how many past steps it remembers; each costs memory for two images."""
     scaling: Literal["newest", "least"] = "least"
     """L-BFGS: the curvature where no step remembered went: the "newest" one's (published), or the
-    "least" of them all, which takes up to a fifth fewer iterations."""
+    "least" of them all, which takes about a tenth fewer iterations."""
     refresh: int = Field(default=8, ge=1)
     """Style losses behind all content layers are computed every so many times, if they are below
     1 % of all, and in between to first order; 1: always."""
