@@ -144,7 +144,14 @@ class FlowStore:
 
     def _compute_weight(self, i: int, j: int) -> Tensor:
         frames = [self._load_frame(frame).cpu() for frame in (i, j)]
-        return self._check(self.flow(i, j), self.flow(j, i), *frames)
+        found = self._check(self.flow(i, j), self.flow(j, i), *frames)
+        _require_tensor("flow.check", found)
+        if found.shape != (1, 1, *self._size):
+            raise FlowError(
+                f"flow.check: for frames {i} and {j} it gave {tuple(found.shape)}; wanted are "
+                f"weights of shape (1, 1, {self._size[0]}, {self._size[1]})"
+            )
+        return found
 
     def _compute_flow(self, i: int, j: int) -> Tensor:
         given = self._given(i, j)
@@ -155,7 +162,9 @@ class FlowStore:
 
     def _estimate(self, i: int, j: int) -> Tensor:
         estimator, image_i, image_j = self._seen(i, j)
-        flow = estimator(image_i, image_j).detach().cpu().float()
+        found = estimator(image_i, image_j)
+        _require_tensor("flow.estimator", found)
+        flow = found.detach().cpu().float()
         height, width = image_i.shape[-2:]
         if flow.shape != (1, 2, height, width) or not flow.isfinite().all():
             raise FlowError(
@@ -185,6 +194,11 @@ class FlowStore:
             return None
         require_size(path, *self._size)
         return read_flow(path)
+
+
+def _require_tensor(key: str, found: object) -> None:
+    if not isinstance(found, Tensor):
+        raise FlowError(f"{key}: it gave {type(found).__name__}; wanted is a torch.Tensor")
 
 
 def _checksum(name: str, data: bytes) -> bytes:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch.nn import functional as F
 
 from flow.atomic import write_atomic
@@ -95,7 +95,9 @@ def read_painting(path: Path) -> torch.Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of large images
             pixels = _deep_pixels(data)
-            if pixels is None:
+            if pixels is not None:
+                pixels = _upright(pixels, data)
+            else:
                 with Image.open(io.BytesIO(data)) as picture:
                     pixels = _flatten(ImageOps.exif_transpose(picture))
     except FileNotFoundError:
@@ -146,6 +148,18 @@ def _deep_pixels(data: bytes) -> Pixels | None:
         alpha = deep[..., 3:] / 65535
         rgb = rgb * alpha + 65535 * (1 - alpha)
     return rgb.round().astype(np.uint16)
+
+
+def _upright(pixels: Pixels, data: bytes) -> Pixels:
+    """Turned and mirrored as the EXIF data of a PNG says; OpenCV does that for a TIFF by itself."""
+    if data[:4] != b"\x89PNG":
+        return pixels
+    with Image.open(io.BytesIO(data)) as picture:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    down, across = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
 
 
 def _flatten(picture: Image.Image) -> Pixels:

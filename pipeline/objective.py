@@ -42,7 +42,7 @@ class FrameLoss:
     ) -> None:
         self.config, self.network, self.style, self.held = config, network, style, held
         self.painting = style.targets(*frame.shape[-2:])
-        self.beta = config.style.weight * (acts_on(frame) if config.style.black == "keep" else 1)
+        self.beta = config.style.weight * acts_on(frame, config.style)
         with torch.no_grad():
             self.content = network.features(frame, config.content.layers)
         behind = _behind(network, self.content, self.painting)

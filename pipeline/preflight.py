@@ -69,6 +69,19 @@ def check_places(config: RunConfig, root: Path) -> None:
     if clip.is_dir() and target.home.resolve() == clip.resolve():
         raise ConfigError(f"output.path lies in {clip}, the input's own folder: put it elsewhere")
     refuse_writing(config, media.replaced(target), "output.path =")
+    if not target.pattern:
+        _check_name(target.path)
+
+
+def _check_name(output: Path) -> None:
+    """Refuse a name with no room behind it for what the file is called while it is written."""
+    home = next(folder for folder in output.absolute().parents if folder.exists())
+    try:
+        check_atomic(home / (output.name + ".video"))
+    except OSError as error:
+        raise ConfigError(
+            f"output.path = {output}: it cannot be written there ({error.strerror}): give another"
+        ) from None
 
 
 def check_files(config: RunConfig) -> None:

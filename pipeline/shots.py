@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -79,7 +79,10 @@ def find_shots(
             yield frame
 
     counting = iter(counted())
-    found = detector(counting, options)
+    found: object = detector(counting, options)
+    if not isinstance(found, Sequence):
+        kind = type(found).__name__
+        raise ConfigError(f"shots.detector: it gave {kind}; wanted is a list of frame numbers")
     for _ in counting:
         pass  # a detector need not look at every frame
     given = list(cuts)

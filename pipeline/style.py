@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from pipeline import losses
 from pipeline.config import pick
+from pipeline.errors import ConfigError
 from pipeline.images import resize
 from pipeline.losses import StyleLoss
 from pipeline.sections import StyleConfig
@@ -22,12 +23,14 @@ AREAS = 40  # to a frame's shorter side: as small may be what is light in it
 Targets = dict[str, Tensor]  # a statistic by layer
 
 
-def acts_on(frame: Tensor) -> float:
+def acts_on(frame: Tensor, options: StyleConfig) -> float:
     """How far style acts on a frame `(1, 3, H, W)`: 0 if all of it is black, 1 if any is light.
 
     1 − exp(−(P / 48)⁴), P being the lightest channel of its lightest small area, in levels of 255;
     areas have at least three pixels a side, so that noise is not light.
     """
+    if options.black == "paint":
+        return 1.0
     height, width = frame.shape[-2:]
     side = max(3, round(min(height, width) / AREAS))
     size = (min(side, height), min(side, width))
@@ -44,7 +47,7 @@ class Style:
         network: the encoder, whose device is the painting's.
 
     Raises:
-        ConfigError: a style loss that there is not.
+        ConfigError: a style loss that there is not, or that is none.
     """
 
     def __init__(self, options: StyleConfig, painting: Tensor, network: Vgg19) -> None:
@@ -52,6 +55,11 @@ class Style:
         self.painting = painting
         self.network = network
         self.loss: StyleLoss = pick(losses.STYLE_LOSSES, options.loss, "style.loss")
+        if not all(callable(getattr(self.loss, name, None)) for name in StyleLoss._fields):
+            raise ConfigError(
+                f"style.loss = {options.loss}: it must have two functions, `statistic` of features "
+                "and `distance` of two statistics, as a pipeline.losses.StyleLoss has"
+            )
         self.weights = dict(zip(options.layers, options.layer_weights, strict=True))
         self._targets: dict[tuple[int, int], Targets] = {}
 

@@ -19,11 +19,12 @@ from pipeline.objective import AGED, FrameLoss
 from pipeline.optimize import OPTIMIZERS, LossReport, Minimum, Objective, minimize
 from pipeline.schedule import Source, Step
 from pipeline.sections import OptimizerConfig, RunConfig
-from pipeline.style import Style
+from pipeline.style import Style, acts_on
 from pipeline.temporal import Flows, Neighbours
 from pipeline.vgg import Vgg19
 from pipeline.weights import MEAN
 
+HARDLY = 0.01  # share of style below which a frame is black
 Progress = Callable[[int, LossReport], None]
 
 
@@ -120,6 +121,8 @@ class Stylizer:
         progress: Progress,
     ) -> Minimum:
         objective = self.objective(frame, held, options.refresh)
+        if acts_on(frame, self.config.style) < HARDLY:  # little is painted, of little loss
+            iterations = min(iterations, options.window)
         given = (start, iterations, options, progress, self.noise)
         return minimize(self.optimizer, objective, *given)
 

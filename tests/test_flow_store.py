@@ -135,6 +135,21 @@ def test_an_estimator_that_breaks_its_promise_is_named(broken: object, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("found", [None, [[1.0]], torch.ones(1, 1, 3, 3)])
+def test_what_is_no_flow_and_no_weight_is_named(found: object, tmp_path: Path) -> None:
+    def broken(*images: torch.Tensor) -> object:
+        return found
+
+    parts = Counting()
+    for key, estimator, check in (
+        ("estimator", broken, parts.check),
+        ("check", parts.estimate, broken),
+    ):
+        store = FlowStore(tmp_path, parts.frame, estimator, check)  # type: ignore[arg-type]
+        with pytest.raises(FlowError, match=rf"flow\.{key}: .*it gave .*wanted"):
+            store.weight(1, 0)
+
+
 def test_the_user_s_flow_is_taken(tmp_path: Path) -> None:
     write_flo(tmp_path / "own" / "2_1.flo", 7)
     write_flo(tmp_path / "own" / "1_2.flo", -7)

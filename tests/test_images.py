@@ -104,6 +104,24 @@ def test_sixteen_bits_stay_sixteen(tmp_path: Path) -> None:
     assert float(image[0, 1, 0, 0]) == pytest.approx(12345 / 65535)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_sixteen_bits_are_turned_as_eight_are(orientation: int, tmp_path: Path) -> None:
+    """Pillow turns those of 8 bits; its eXIf chunk is put into a PNG of 16, before the pixels."""
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 28, 3), np.uint8, endpoint=True)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    shallow = save(tmp_path / "8.png", Image.fromarray(pixels), exif=exif)
+    images.write_pixels(tmp_path / "16.png", pixels.astype(np.uint16) * 257)
+    chunk, deep = shallow.read_bytes(), (tmp_path / "16.png").read_bytes()
+    found = chunk.index(b"eXIf") - 4
+    chunk = chunk[found : found + 12 + int.from_bytes(chunk[found : found + 4], "big")]
+    before = deep.index(b"IDAT") - 4
+    (tmp_path / "16.png").write_bytes(deep[:before] + chunk + deep[before:])
+    wanted, turned = (images.read_painting(tmp_path / name) for name in ("8.png", "16.png"))
+    assert turned.shape == wanted.shape
+    torch.testing.assert_close(turned, wanted)
+
+
 def test_bad_paintings_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("not an image")
     (tmp_path / "empty.jpg").write_bytes(b"")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.errors import ConfigError
 from pipeline.objective import FrameLoss
 from pipeline.optimize import Evaluation, lbfgs, minimize
 from pipeline.sections import RunConfig
@@ -58,16 +59,24 @@ def lit(area: int, level: float, noise: float = 0.0) -> Tensor:
     ],
 )
 def test_style_acts_on_all_but_black_frames(frame: Tensor, low: float, high: float) -> None:
-    assert low <= acts_on(frame) <= high
+    assert low <= acts_on(frame, RunConfig().style) <= high
 
 
 @pytest.mark.parametrize(("black", "darkest"), [("keep", True), ("paint", False)])
 def test_a_black_frame_stays_black(black: str, darkest: bool, network: Vgg19) -> None:
     config = RunConfig.model_validate({"style": {"black": black}})
     frame = lit(0, 0, noise=2)[..., :HEIGHT, :WIDTH]
+    assert acts_on(frame, config.style) < 1 or black == "paint"
     loss = FrameLoss(config, network, Style(config.style, picture(9), network), frame, [], 8)
     found = minimize(lbfgs, loss, frame, 20, config.optimizer)
     assert (255 * float(found.image.mean()) < 3) == darkest
+
+
+@pytest.mark.parametrize("loss", ["math:sqrt", "math:pi"])
+def test_what_is_no_style_loss_is_named(loss: str, network: Vgg19) -> None:
+    options = RunConfig.model_validate({"style": {"loss": loss}}).style
+    with pytest.raises(ConfigError, match=rf"style\.loss = {loss}: it must have two functions"):
+        Style(options, picture(9), network)
 
 
 def walked(network: Vgg19, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:

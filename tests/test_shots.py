@@ -104,6 +104,11 @@ def test_of_cuts_too_close_the_last_is_taken(name: str) -> None:
     assert starts(clip(20, 4, 20), detector=name, min_length=4) == [0, 20, 24]
 
 
+def test_a_detector_that_gives_no_list_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"shots\.detector: it gave NoneType; wanted is a list"):
+        find_shots(lambda frames, options: None, clip(4), ShotsConfig())  # type: ignore[arg-type, return-value]
+
+
 def test_the_threshold_is_the_detectors_own() -> None:
     dim = [frame // 4 + 90 for frame in clip(20, 20)]
     assert starts(dim, detector="content") == [0, 20]

@@ -261,3 +261,12 @@ def test_other_errors_are_left_alone(
     monkeypatch.setattr(Vgg19, "features", features)
     with pytest.raises(RuntimeError, match="a bug"):
         make().paint(FIRST)
+
+
+@pytest.mark.parametrize(("black", "most"), [("keep", 2), ("paint", 5)])
+def test_black_frames_take_no_longer_than_a_window(
+    black: str, most: int, make: Callable[..., Stylizer]
+) -> None:
+    rule = {"iterations": 5, "window": 2, "tolerance": 0.0}
+    dark = make(lambda number: picture(number) / 255, style={"black": black}, optimizer=rule)
+    assert dark.paint(LATER).iterations == most

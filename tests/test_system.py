@@ -559,6 +559,16 @@ def test_changed_flow_files_are_refused(paint: Brushflow, clip: Path, tmp_path: 
     assert "differs in flow.files" in one_line(paint(clip, *own))
 
 
+def test_a_name_too_long_to_be_written_is_refused_at_once(
+    paint: Brushflow, clip: Path, tmp_path: Path
+) -> None:
+    """244 bytes can be a file's name, but not the longer one that it has until it is whole."""
+    work = ("--set", f"run.work={tmp_path / 'work'}")
+    told = one_line(paint(clip, *work, output=tmp_path / f"{'n' * 240}.mp4"))
+    assert "it cannot be written there (File name too long)" in told
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "painting.png"}
+
+
 @pytest.mark.parametrize("ending", ["flo", "png"])
 def test_flow_of_another_size_is_refused_before_any_frame(
     ending: str, paint: Brushflow, clip: Path, tmp_path: Path
