@@ -15,6 +15,7 @@ from flow.errors import FlowError
 
 T = TypeVar("T")
 _FLO_TAG = b"PIEH"  # 202021.25 as a little-endian float
+CHECKSUM_BYTES = 4  # that a FlowStore writes behind its files
 _HEADER = 24  # bytes of a flow file that tell its size
 _FLO_UNKNOWN = 1e9  # beyond this a pixel's flow is not known (Baker et al. 2011)
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -66,9 +67,13 @@ def decode_flo(data: bytes) -> Tensor:
         FlowError: not a whole .flo file.
     """
     height, width = _flo_size(data)
-    if len(data) != 12 + 8 * width * height:
+    if len(data) not in (12 + 8 * width * height, 12 + 8 * width * height + CHECKSUM_BYTES):
         raise FlowError(f"a damaged .flo file: {len(data)} bytes for {width}x{height} pixels")
-    flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
+    flow = (
+        np.frombuffer(data, "<f4", 2 * width * height, offset=12)
+        .reshape(height, width, 2)
+        .astype(np.float32)
+    )
     flow[~(np.abs(flow) <= _FLO_UNKNOWN).all(axis=2)] = np.nan
     return _to_tensor(flow)
 

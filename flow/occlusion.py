@@ -115,7 +115,7 @@ def emptiness(flow_ji: Tensor) -> Tensor:
     for column, share_x in ((x.floor(), 1 - x % 1), (x.floor() + 1, x % 1)):
         for row, share_y in ((y.floor(), 1 - y % 1), (y.floor() + 1, y % 1)):
             lands = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            index = (row * width + column)[lands].long()
+            index = row[lands].long() * width + column[lands].long()
             # bincount adds in the pixels' order, so the sum has the same bits on any threads.
             density += torch.bincount(index, (share_x * share_y)[lands], height * width)
     return (1 - _smooth(density.view(1, 1, height, width))).clamp(0, 1)

@@ -17,7 +17,15 @@ from torch import Tensor
 from flow.atomic import write_atomic
 from flow.errors import FlowError
 from flow.estimating import Estimator
-from flow.files import decode_flo, decode_weight, encode_flo, encode_weight, read_flow, require_size
+from flow.files import (
+    CHECKSUM_BYTES,
+    decode_flo,
+    decode_weight,
+    encode_flo,
+    encode_weight,
+    read_flow,
+    require_size,
+)
 from flow.given import file_of, require_files
 from flow.occlusion import Check
 from flow.still import settled
@@ -206,7 +214,7 @@ def _checksum(name: str, data: bytes) -> bytes:
 
     Of the name too, so that a file under another's name is found.
     """
-    return zlib.crc32(name.encode() + data).to_bytes(4, "little")
+    return zlib.crc32(name.encode() + data).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _checked(name: str, kept: bytes) -> bytes:
@@ -215,7 +223,7 @@ def _checked(name: str, kept: bytes) -> bytes:
     Raises:
         FlowError: they are not what was written under this name.
     """
-    data, checksum = kept[:-4], kept[-4:]
+    data, checksum = kept[:-CHECKSUM_BYTES], kept[-CHECKSUM_BYTES:]
     if _checksum(name, data) != checksum:
         raise FlowError("damaged")
     return data

@@ -24,8 +24,8 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Mode = "bilinear") -> Tenso
     Pixel (x, y) of the result is `image` at (x + flow_x, y + flow_y), pixel centres at whole
     numbers. Border policy: an origin outside the frame is moved to the nearest point of its
     border. A whole-pixel flow copies pixels exactly. Differentiable in both arguments (the flow's
-    gradient is 0 outside the frame). Bicubic keeps more detail over many frames, and may leave the
-    range of `image` by a little: it is not clamped here.
+    gradient is 0 outside the frame, and at whole pixels unless bicubic). Bicubic keeps more detail
+    over many frames, and may leave the range of `image` by a little: it is not clamped here.
 
     Differs from `grid_sample`: that one scales positions to [-1, 1] and back, which moves even an
     identity warp by rounding.

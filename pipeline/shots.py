@@ -176,8 +176,7 @@ def _candidates(
 
 def _mirrored(towards: list[Pixels]) -> list[Pixels]:
     """`WINDOW` frames beyond an end of the clip, the outermost first, of those towards that end."""
-    inner = towards[:-1][-WINDOW:] or towards
-    return [*inner[:1] * (WINDOW - len(inner)), *inner]
+    return (towards * (WINDOW + 1))[:-1][-WINDOW:]  # of fewer, mirrored again and again
 
 
 def _returns(cut: int, tiny: dict[int, Pixels], horizon: int) -> int | None:

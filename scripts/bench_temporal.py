@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flow.atomic import write_atomic
+from flow.errors import FlowError
 from pipeline import machine
 from pipeline.config import parse_override
 from pipeline.errors import BrushflowError
@@ -37,14 +39,16 @@ from scripts.temporal.static import STATIC, load_static
 def main(arguments: list[str] | None = None) -> None:
     """Paint what is missing, measure, print."""
     options = parser().parse_args(arguments)
+    if options.json and not options.json.resolve().parent.is_dir():
+        sys.exit(f"--json {options.json}: there is no such folder")
     machine.set_threads(options.threads)
     results: dict[str, dict[str, Any]] = {}
     halves: dict[str, str] = {}
     for sequence in wanted_sequences(options):
         halves[sequence.name] = sequence.half
         results[sequence.name] = run(sequence, options)
-        if options.json:
-            options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        if options.json and not options.paint_only:
+            write_atomic(options.json, (json.dumps(results, indent=1) + "\n").encode())
     if not options.paint_only:
         print(table(results, halves))
 
@@ -117,6 +121,9 @@ def wanted_methods(options: argparse.Namespace, sequence: Sequence) -> list[Meth
     for text in options.vary:
         changes = [parse_override(part) for part in text.split(";")]
         rows.append(methods.changed(changes, options.own_first))
+    if not rows:
+        known = ", ".join(row.name for row in (*BASELINES, *OURS))
+        sys.exit(f"--methods {options.methods}: there are {known}")
     if options.true_flow and sequence.has_truth:
         rows += methods.with_true_flow(rows)
     return rows
@@ -130,7 +137,7 @@ def run(sequence: Sequence, options: argparse.Namespace) -> dict[str, Any]:
     for method in wanted_methods(options, sequence):
         try:
             painted = painter.paint(method)
-        except BrushflowError as error:
+        except (BrushflowError, FlowError) as error:
             tell(f"{sequence.name} {method.name}: left out: {error}")
             continue
         if not options.paint_only:
@@ -143,6 +150,8 @@ def make_judge(sequence: Sequence, options: argparse.Namespace, painter: Painter
     """Of real clips by RAFT-small, where its weights are."""
     raft = options.raft or options.media / "weights" / "raft-small.pth"
     weights = raft if raft.is_file() else None
+    if weights is None and not sequence.has_truth:
+        tell(f"{sequence.name}: no {raft}: judged by DIS, which the methods go by too")
     flows = sequences.metric_flows(sequence, options.side, weights, painter.folder)
     return Judge(sequence, options.side, flows)
 

@@ -12,7 +12,7 @@ import torch
 from flow.warp import backward_warp
 from pipeline import images
 from scripts import bench_temporal
-from scripts.temporal import methods, painting, report
+from scripts.temporal import methods, painting, report, sequences
 from scripts.temporal.methods import BASELINES, OURS
 from scripts.temporal.static import Noise, noisy
 from scripts.temporal.truth import TrueFlows, Truth, area, chained, filled, shrink
@@ -131,6 +131,38 @@ def frames(tmp_path: Path) -> Path:
     for number in range(3):
         images.write_pixels(folder / f"{number + 9}.png", wide[:, number : number + 48])
     return folder
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(frames: Path, painting: Path) -> None:
+    pixels = images.read_pixels(frames / "9.png")
+    for folder, names in (("letters", "badce"), ("numbers", ("10", "9", "2a", "2", "11"))):
+        other = frames.parent / folder
+        other.mkdir()
+        for name in names:
+            level = sum(map(ord, name)) % 97 + int(name == "10")
+            images.write_pixels(other / f"{name}.png", np.full_like(pixels, level))
+        (other / "._0.png").write_bytes(b"of another system")
+        order = sorted(names) if folder == "letters" else ["2", "2a", "9", "10", "11"]
+        found = sequences.load_folder(other, painting).frames
+        wanted = [images.read_pixels(other / f"{name}.png") for name in order]
+        assert [int(each[0, 0, 0]) for each in found] == [int(each[0, 0, 0]) for each in wanted]
+
+
+def test_what_cannot_be_compared_is_refused_at_once(
+    frames: Path, painting: Path, tmp_path: Path
+) -> None:
+    named = ["--frames", str(frames), "--style", str(painting)]
+    images.write_pixels(frames / "12.png", np.zeros((30, 48, 3), np.uint8))
+    for words, told in (
+        (named, "12.png: 48x30 where the first frame has 48x32"),
+        (["--frames", str(tmp_path / "none"), "--style", str(painting)], "none: there is none"),
+        ([*named, "--json", str(tmp_path / "none" / "a.json")], "there is no such folder"),
+    ):
+        with pytest.raises(SystemExit, match=told):
+            bench_temporal.main(words)
+    (frames / "12.png").unlink()
+    with pytest.raises(SystemExit, match="--methods nosuch: there are random, content"):
+        bench_temporal.main([*named, "--methods", "nosuch"])
 
 
 def test_the_numbers_of_a_folder_and_what_is_kept(

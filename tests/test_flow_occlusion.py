@@ -118,6 +118,11 @@ def test_soft_doubts_the_strip_and_nothing_else() -> None:
     assert weight[~strip].mean() > 0.95
 
 
+def test_emptiness_counts_pixels_beyond_what_its_numbers_can() -> None:
+    """As frames of more than 2^24 pixels have them in float32, 256 have them in bfloat16."""
+    assert emptiness(torch.zeros(1, 2, 20, 21, dtype=torch.bfloat16)).abs().max() < 1e-2
+
+
 def test_emptiness_is_1_on_the_strip() -> None:
     _, flow_ji, _, _, strip = moving_square()
     found = emptiness(flow_ji)

@@ -182,6 +182,14 @@ def test_pixels_that_the_user_left_out_are_estimated(tmp_path: Path) -> None:
     assert (flow.flatten(2)[..., 1:] == 5).all()
 
 
+def test_flow_that_was_kept_can_be_given(tmp_path: Path) -> None:
+    kept = Counting().store(tmp_path).flow(3, 2)
+    parts = Counting()
+    again = parts.store(tmp_path / "again", str(tmp_path / "flow" / "%06d_%06d.flo"))
+    assert torch.equal(again.flow(3, 2), kept)
+    assert parts.estimated == 0
+
+
 def test_the_user_s_flow_of_another_size_is_refused(tmp_path: Path) -> None:
     write_flo(tmp_path / "1_0.flo", 1, height=5)
     store = Counting().store(tmp_path, str(tmp_path / "%d_%d.flo"))

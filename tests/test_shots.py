@@ -62,7 +62,7 @@ def test_cuts_near_the_ends_are_found(name: str) -> None:
         assert starts(clip(first, 12 - first), detector=name) == [0, first]
 
 
-@pytest.mark.parametrize(("pixels", "length"), [(8, 30), (24, 12), (24, 5), (24, 3)])
+@pytest.mark.parametrize(("pixels", "length"), [(8, 30), (24, 12), (24, 5), (24, 3), (24, 2)])
 def test_steady_motion_is_not_cut_near_the_ends(pixels: int, length: int) -> None:
     picture = cv2.resize(images.read_pixels(CITY.parent / "cafe_terrace.jpg"), (640, 800))
     places = (pixels * number for number in range(length))

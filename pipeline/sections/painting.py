@@ -65,7 +65,8 @@ class OptimizerConfig(Section):
     name: named("lbfgs", "adam") = "lbfgs"  # type: ignore[valid-type]
     """"lbfgs", "adam", or your own "module:function"."""
     first_iterations: int = Field(default=500, ge=0)
-    """Iterations for the first frame of a shot, at each of its scales, at most."""
+    """Iterations for the first frame of a shot, and for any that depends on no other (without
+    temporal loss and warped start, or in a first of several passes), at each scale, at most."""
     first_tolerance: Weight = 0.0005
     """`tolerance` for first frames: what they leave undone, the others would go on with."""
     coarsest: int = Field(default=128, ge=0)

@@ -70,7 +70,8 @@ def mean_ratios(results: Results, method: str) -> dict[str, float]:
         values = [
             rows[method][key] / rows[BASE][key]
             for rows in results.values()
-            if method in rows and BASE in rows and rows[method].get(key) and rows[BASE].get(key)
+            if method in rows and BASE in rows
+            if rows[method].get(key) is not None and rows[BASE].get(key)
         ]
         if values:
             found[key] = statistics.fmean(values)

@@ -123,12 +123,20 @@ def load_true(name: str, media_folder: Path) -> Sequence:
 
 
 def load_folder(folder: Path, style: Path) -> Sequence:
-    """Any folder of frames in the order of their names' numbers; no truth."""
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
-    paths.sort(key=lambda path: [int(number) for number in re.findall(r"\d+", path.stem)])
+    """Any folder of frames in the order of their names' numbers, then of their names; no truth."""
+    for path, there in ((folder, folder.is_dir()), (style, style.is_file())):
+        if not there:
+            raise SystemExit(f"{path}: there is none")
+    known = (path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    paths = [path for path in known if not path.name.startswith(".")]
+    paths.sort(key=lambda path: ([int(each) for each in re.findall(r"\d+", path.stem)], path.name))
     if len(paths) < 2:
         raise SystemExit(f"{folder}: at least two PNG or JPEG frames are needed")
     frames = [images.read_pixels(path) for path in paths]
+    for path, frame in zip(paths, frames, strict=True):
+        if frame.shape != frames[0].shape:
+            sizes = (f"{each.shape[1]}x{each.shape[0]}" for each in (frame, frames[0]))
+            raise SystemExit(f"{path}: {' where the first frame has '.join(sizes)}")
     offsets = tuple(offset for offset in (1, 5, LONG) if offset < len(frames))
     return Sequence(folder.resolve().name, "", style, frames, offsets)
 
