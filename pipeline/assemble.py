@@ -11,7 +11,8 @@ import torch
 from flow.estimators import ESTIMATORS, ON_LARGER
 from flow.occlusion import CHECKS
 from flow.store import FlowStore, Larger
-from pipeline import images, machine, vgg
+from pipeline import arithmetic, images, machine, vgg
+from pipeline.arithmetic import Arithmetic
 from pipeline.config import pick
 from pipeline.schedule import Source
 from pipeline.sections import RunConfig
@@ -31,18 +32,14 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
     """
     device = machine.choose_device(config.run.device)
     threads = machine.set_threads(config.run.threads)
-    # Measured once for a run: a resumed one keeps what the first chose.
-    precision = work.manifest.get("precision")
-    if precision is None:
-        precision = machine.choose_precision(config.vgg.precision, device)
-        work.note(precision=precision)
+    precision, convolution = _arithmetic(config, work, device)
     before = work.manifest.get("threads", threads)
     if before != threads:
         now = many(threads, "thread")
         logger.info("going on with %s, begun with %d: last digits differ", now, before)
     work.note(threads=threads)
-    words = device, many(threads, "thread"), precision
-    logger.info("computing on %s with %s, VGG in %s", *words)
+    words = device, many(threads, "thread"), precision, convolution
+    logger.info("computing on %s with %s, VGG in %s (%s convolution)", *words)
     options = config.vgg
     network = vgg.Vgg19(
         load_weights(options.weights),
@@ -50,7 +47,7 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
         options.pooling,
         options.padding,
         device,
-        options.convolution,
+        convolution,
     )
     machine.give_back_memory()  # what the making of filters left: as much as the filters
 
@@ -65,6 +62,14 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
 
     store = flow_store(config, load_frame, work.flow, load_larger)
     return Stylizer(config, network, painting, load_frame, load_painted, store, device)
+
+
+def _arithmetic(config: RunConfig, work: WorkDir, device: torch.device) -> Arithmetic:
+    """Measured once for a run: a resumed one keeps what the first chose."""
+    kept = {key: work.manifest[key] for key in Arithmetic._fields if key in work.manifest}
+    chosen = arithmetic.choose(config.vgg.model_copy(update=kept), device)
+    work.note(**chosen._asdict())
+    return chosen
 
 
 def flow_store(

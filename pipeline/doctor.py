@@ -78,12 +78,16 @@ def _threads() -> str:
 
 
 def _precision() -> str:
-    from pipeline import machine
+    from pipeline import arithmetic, machine
+    from pipeline.sections import VggConfig
 
     device = machine.choose_device("auto")
-    speedup = machine.bfloat16_speedup(device)
-    chosen = "bfloat16" if speedup >= machine.WORTH_IT else "float32"
-    return f'bfloat16 runs at {speedup:.1f} times the rate of float32: "auto" means {chosen}'
+    precision, convolution = arithmetic.choose(VggConfig(), device)
+    low, minimal = arithmetic.bfloat16_speedup(device), arithmetic.winograd_speedup(device)
+    rates = f"bfloat16 runs at {low:.1f} times the rate of float32"
+    if minimal:
+        rates += f", Winograd's convolution at {minimal:.1f} times that of the direct one"
+    return f'{rates}: "auto" means {precision}, {convolution} convolution'
 
 
 def _ffmpeg() -> str:

@@ -1,22 +1,15 @@
-"""What this machine computes with: device, threads, precision, memory."""
+"""What this machine computes with: device, threads, memory."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
-import time
 from collections.abc import Callable
 
 import torch
-from torch.nn import functional as F
 
 from pipeline.errors import ConfigError
-
-# bfloat16's convolutions must be this much faster than float32's: those have Winograd's algorithm
-# beside them, which makes an evaluation some 1.5 times faster, and lose no digits. Noise does not
-# decide: processors with AMX were at four to five, those without below one.
-WORTH_IT = 2.0
 
 LARGE = 1 << 20  # pixels of a frame from which memory counts for more than time
 # Options of glibc's `mallopt`, by their numbers in malloc.h, and blocks that lie for themselves.
@@ -63,36 +56,6 @@ def set_threads(threads: int) -> int:
     torch.set_num_threads(threads or usual_threads())
     cv2.setNumThreads(torch.get_num_threads())
     return torch.get_num_threads()
-
-
-def choose_precision(name: str, device: torch.device) -> str:
-    """What `vgg.precision` names; "auto" is bfloat16 where this device is faster at it."""
-    if name != "auto":
-        return name
-    return "bfloat16" if bfloat16_speedup(device) >= WORTH_IT else "float32"
-
-
-def bfloat16_speedup(device: torch.device) -> float:
-    """How many times faster one of VGG's convolutions is in bfloat16 than in float32, measured.
-
-    Measured, because a processor may have the instructions and yet be slower with them: one with
-    AVX512-BF16 but without AMX was seen at half of its float32 rate. By the quickest of several
-    calls: other work on the machine, even all of the time, must not change what a run computes in.
-    """
-    image = torch.zeros(1, 128, 96, 96, device=device)
-    kernel = torch.zeros(128, 128, 3, 3, device=device)
-    seconds: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
-    with torch.no_grad():
-        for _ in range(9):  # in turn, so that a passing load falls on both
-            for dtype, times in seconds.items():
-                image_, kernel_ = (
-                    tensor.to(dtype, memory_format=torch.channels_last)
-                    for tensor in (image, kernel)
-                )
-                start = time.perf_counter()
-                F.conv2d(image_, kernel_, padding=1).sum().item()
-                times.append(time.perf_counter() - start)
-    return min(seconds[torch.float32][1:]) / min(seconds[torch.bfloat16][1:])
 
 
 def settle_memory(pixels: int) -> None:

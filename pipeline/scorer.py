@@ -47,7 +47,7 @@ class Scorer:
         self.config = config
         self.device = device
         weights = load_weights(config.vgg.weights)
-        how = (config.vgg.pooling, config.vgg.padding, device, "direct")
+        how = (config.vgg.pooling, config.vgg.padding, device)
         self.network = Vgg19(weights, "float32", *how)
         self.style = None
         if painting is not None:

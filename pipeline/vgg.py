@@ -30,8 +30,7 @@ class Vgg19:
         precision: "float32", "bfloat16" or "float16", for kernels and features.
         pooling: "max" (Simonyan and Zisserman) or "average" (Gatys et al. 2016, section 2).
         padding: "zeros" (the published network) or "replicate".
-        convolution: "direct", "winograd" for wide layers, or "auto", which is the latter in float32
-            on a CPU.
+        convolution: "direct", or "winograd" for wide layers.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class Vgg19:
         pooling: str,
         padding: str,
         device: torch.device,
-        convolution: str = "auto",
+        convolution: str = "direct",
     ) -> None:
         self.dtype = DTYPES[precision]
         self.noise = NOISE[precision]
@@ -50,9 +49,7 @@ class Vgg19:
         self.mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self.device = device
         self.weights = weights
-        self.minimal = convolution == "winograd" or (
-            convolution == "auto" and precision == "float32" and device.type == "cpu"
-        )
+        self.minimal = convolution == "winograd"
         self._layers: dict[tuple[int, int], direct.Filters | winograd.Filters] = {}
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:

@@ -237,7 +237,7 @@ class WorkDir:
     def _forget_painted(self) -> None:
         self.records.clear()
         self._verified.clear()
-        for key in ("precision", "threads"):
+        for key in ("precision", "convolution", "threads"):
             self.manifest.pop(key, None)
 
     def _sweep(self) -> None:

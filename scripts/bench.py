@@ -27,7 +27,7 @@ import torch
 if not __package__:  # called as a file
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipeline import images, machine
+from pipeline import arithmetic, images, machine
 from pipeline.sections import FlowConfig, RunConfig
 from scripts.benchmark import (
     growth,
@@ -57,7 +57,7 @@ class Bench:
         self.threads = machine.set_threads(options.threads)
         self.kept = Kept(options.cache)
         self.raft: Path | None = options.raft
-        self.yardstick = Yardstick(sides.precision(sides.default().vgg.precision))
+        self.yardstick = Yardstick(arithmetic.choose(sides.default().vgg, sides.CPU).precision)
         self.scenes: dict[tuple[Span, Size], sides.Scene] = {}
 
     def scene(self, span: Span, size: Size) -> sides.Scene:
@@ -177,7 +177,7 @@ class Bench:
         """What measured, and how quiet it was."""
         return {
             "threads": self.threads,
-            "precision": sides.precision(sides.default().vgg.precision),
+            "precision": arithmetic.choose(sides.default().vgg, sides.CPU).precision,
             "torch": torch.__version__,
             "product_tflops": self.yardstick.rate / 1e12,
             "product_spread": self.yardstick.spread,

@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from flow import estimators
-from pipeline import doctor, losses, machine, weights
+from pipeline import arithmetic, doctor, losses, weights
 from pipeline.cli import app
 from pipeline.sections import ShotsConfig
 from pipeline.shots import DETECTORS, Detector
@@ -60,7 +60,7 @@ def break_precision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def broken(device: torch.device) -> float:
         raise RuntimeError("no bfloat16 kernel")
 
-    monkeypatch.setattr(machine, "bfloat16_speedup", broken)
+    monkeypatch.setattr(arithmetic, "bfloat16_speedup", broken)
 
 
 def break_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ FLOORS = [
     },
     {"pipeline.keys"},
     {"pipeline.config", "pipeline.images", "pipeline.vgg", "pipeline.losses", "pipeline.optimize"}
-    | {"pipeline.machine", "flow.warp", "flow.estimators"},
+    | {"pipeline.machine", "pipeline.arithmetic", "flow.warp", "flow.estimators"},
     {"pipeline.shots", "pipeline.media", "pipeline.style", "flow.occlusion"} | {"flow.still"},
     {
         "pipeline.schedule",

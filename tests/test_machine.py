@@ -3,7 +3,6 @@
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,7 +12,6 @@ import torch
 from pipeline import machine
 
 ROOT = Path(__file__).parent.parent
-CPU = torch.device("cpu")
 
 
 def test_threads_are_those_of_opencv_too() -> None:
@@ -63,23 +61,3 @@ def test_freed_memory_is_kept_for_the_next_evaluation_of_a_small_frame(
     command = [sys.executable, "-c", RETURNED, str(pixels)]
     found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     assert (int(found.stdout) < 1 << 24) == kept
-
-
-def test_other_work_does_not_choose_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nearly every call is held up by other work, the undisturbed one still tells."""
-
-    def clock() -> Iterator[float]:
-        now = 0.0
-        for call in range(1000):
-            yield now
-            now += (7.0, 1.0)[call % 2] + (0.0 if call in (10, 11) else 20.0)
-            yield now
-
-    ticks = clock()
-    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(ticks))
-    assert machine.choose_precision("auto", CPU) == "bfloat16"
-
-
-@pytest.mark.parametrize("name", ["float32", "bfloat16", "float16"])
-def test_a_precision_that_is_named_is_not_measured(name: str) -> None:
-    assert machine.choose_precision(name, CPU) == name

@@ -7,13 +7,13 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from pipeline import direct, machine, vgg, winograd
+from pipeline import arithmetic, direct, vgg, winograd
 
 
 @cache
 def needed() -> bool:
     """Whether this processor is slower at bfloat16 than at float32."""
-    return machine.bfloat16_speedup(torch.device("cpu")) < 1
+    return arithmetic.bfloat16_speedup(torch.device("cpu")) < 1
 
 
 class RoundedVgg19(vgg.Vgg19):

@@ -16,6 +16,7 @@ from torch import Tensor
 from flow.estimators import ESTIMATORS
 from flow.occlusion import CHECKS
 from pipeline import images, machine, vgg
+from pipeline.arithmetic import choose
 from pipeline.config import load_config
 from pipeline.losses import TemporalTarget
 from pipeline.optimize import LossReport, Objective
@@ -83,12 +84,6 @@ def _weights(source: str) -> Weights:
     return load_weights(source)
 
 
-@cache
-def precision(name: str) -> str:
-    """The precision that a config's `vgg.precision` comes to, measured once."""
-    return machine.choose_precision(name, CPU)
-
-
 class Motion:
     """Flow and weight between frames, as a config's `[flow]` has them, computed once."""
 
@@ -152,11 +147,9 @@ class Scene:
 
     def painter(self, config: RunConfig) -> Painter:
         """A painter of this scene by a config."""
-        keys, chosen = config.vgg, precision(config.vgg.precision)
-        way = keys.convolution
-        if way == "auto":  # as `Vgg19` has it: said here, so that one network serves both names
-            way = "winograd" if chosen == "float32" else "direct"
-        encoder = network(keys.weights, chosen, keys.pooling, keys.padding, way)
+        keys = config.vgg
+        precision, convolution = choose(keys, CPU)
+        encoder = network(keys.weights, precision, keys.pooling, keys.padding, convolution)
         load = (self.frames.__getitem__, self._load_painted)
         return Painter(config, encoder, self.painting, *load, self.motion, CPU)
 

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from pipeline import vgg
+from pipeline.arithmetic import choose
 from pipeline.optimize import Evaluation
 from pipeline.plan import usual_iterations
 from pipeline.weights import CHANNELS, NAMES
 from scripts.benchmark import sides
 from scripts.benchmark.cases import Size
-from scripts.benchmark.sides import Scene, precision, with_vgg
+from scripts.benchmark.sides import Scene, with_vgg
 
 SIDE = 2048  # of the matrices
 DEEPEST = (5, 1)  # relu5_1
@@ -95,7 +96,7 @@ def shares(scene: Scene, size: Size, rounds: int, yardstick: Yardstick) -> dict[
     convolutions alone. Winograd's convolution needs fewer, so that its share can pass 1.
     """
     default = sides.default()
-    chosen = precision(default.vgg.precision)
+    chosen = choose(default.vgg, sides.CPU).precision
     ways = ("direct", "winograd") if chosen == "float32" else ("direct",)
     calls: dict[str, Callable[[], float]] = {}
     for way in ways:
