@@ -110,7 +110,7 @@ class Bench:
     def precision(self) -> Figures:
         """What low precision costs in loss, by clip and size."""
         return {
-            f"{span.name}, {size}": precision.losses(span, size)
+            f"{span.name}, {size}": precision.losses(span, size, self.plan.starts)
             for size, spans in self.plan.precision.items()
             for span in spans
         }

@@ -54,7 +54,7 @@ def test_json_has_the_figures_of_every_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     once = {TINY: (USUAL,)}
-    plan = Plan(once, once, once, (), (TINY,), (TINY,), (), 0, 1)
+    plan = Plan(once, once, once, 2, (), (TINY,), (TINY,), (), 0, 1)
     monkeypatch.setattr(bench, "whole", lambda clips: plan)
     monkeypatch.setattr(bench, "Yardstick", lambda precision: Yardstick(precision, 64))
     numbers = tmp_path / "bench.json"
@@ -75,9 +75,9 @@ def test_json_has_the_figures_of_every_part(
     assert warped["ewarp_ratio"] > 0
     assert first["ewarp_ratio"] is None  # there is no frame before it
     (low,) = found["precision"].values()
-    assert "bfloat16" in low
-    for ratios in low.values():  # two iterations from the start
-        assert all(0.5 < ratio < 2 and ratio != 1 for ratio in ratios.values())
+    assert all(0.5 < low[name] < 2 and low[name] != 1 for name in ("first", "next"))
+    assert len({each["float32"] for each in low["first_all"]}) == 2  # each from its own start
+    assert low["first_spread"] > 0
     told = capsys.readouterr().out
     assert "as fast as published" in told
     assert "TFLOP/s" in told

