@@ -2,8 +2,8 @@
 
 Every method minimises the content, style and total variation terms of `configs/ruder2016.toml`,
 through its network (max pooling, zero padding, float32). What differs is [temporal], [flow] and,
-for our own rows, [optimizer]. All rows compute in one precision; in float32 with Winograd's
-convolution, which equals the direct one to 1e-5 and takes half the time.
+for our own rows, [optimizer]. All rows compute in one precision, with the convolution that this
+machine is quicker at: their values are equal to 1e-5.
 """
 
 from __future__ import annotations
@@ -146,8 +146,7 @@ def resolve(method: Method, precision: str = "float32") -> RunConfig:
         overrides += [(key, ours[key]) for key in ours if key.partition(".")[0] in kept]
         if not method.own_first:
             overrides += [(key, published[key]) for key in FIRST]
-    way = "winograd" if precision == "float32" else "direct"
-    network = [("vgg.precision", precision), ("vgg.convolution", way)]
+    network = [("vgg.precision", precision), ("vgg.convolution", "auto")]
     return load_config(PUBLISHED, [*overrides, *method.overrides, *network, ("run.threads", 1)])
 
 
@@ -165,7 +164,7 @@ def identity(config: RunConfig, *more: str) -> str:
     found = {
         key: Path(value).name if key == "flow.weights" and value else value
         for key, value in flat(config).items()
-        if key.partition(".")[0] in sections and key not in ("style.path",)
+        if key.partition(".")[0] in sections and key not in ("style.path", "vgg.convolution")
         if YOUNGER.get(key, ...) != value
     }
     text = json.dumps([found, config.run.seed, *more], sort_keys=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flow.atomic import write_atomic
 from flow.store import FlowStore
-from pipeline import images, vgg
+from pipeline import arithmetic, images, vgg
 from pipeline.assemble import flow_store
 from pipeline.media.geometry import HARDLY
 from pipeline.schedule import Source, Step, schedule
@@ -139,7 +139,8 @@ class Painter:
         key = options.model_dump_json()
         if key not in self._networks:
             weights = load_weights(options.weights)
-            how = (options.precision, options.pooling, options.padding, CPU, options.convolution)
+            precision, convolution = arithmetic.choose(options, CPU)
+            how = (precision, options.pooling, options.padding, CPU, convolution)
             self._networks[key] = vgg.Vgg19(weights, *how)
         return self._networks[key]
 
