@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from pipeline.blur import gaussian
 
 SPREAD = 1 / 24  # of the shorter side: how far painted colours reach into a disocclusion
 
@@ -19,18 +19,8 @@ def painted_colours(frame: Tensor, painted: Tensor, weight: Tensor) -> Tensor:
     """
     change = (painted - frame) * weight  # (1, 3, H, W)
     reach = max(2.0, min(weight.shape[-2:]) * SPREAD)
-    near, total = _gaussian(change, reach), _gaussian(weight, reach)
+    near, total = gaussian(change, reach), gaussian(weight, reach)
     # Far from all trusted pixels the frame's mean change takes over.
     mean = change.mean(dim=(2, 3), keepdim=True) / weight.mean().clamp(min=1e-3)
     least = 0.02
     return (frame + (near + least * mean) / (total + least)).clamp(0, 1)
-
-
-def _gaussian(image: Tensor, sigma: float) -> Tensor:
-    """A Gaussian filter, zeros beyond the borders: (1, C, H, W)."""
-    radius = round(3 * sigma)
-    along = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
-    taps = torch.exp(-along.square() / (2 * sigma**2))
-    taps = (taps / taps.sum()).expand(image.shape[1], 1, 1, -1)
-    rows = F.conv2d(image, taps, padding=(0, radius), groups=image.shape[1])
-    return F.conv2d(rows, taps.transpose(2, 3), padding=(radius, 0), groups=image.shape[1])

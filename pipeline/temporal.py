@@ -7,22 +7,20 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from flow.camera import camera_motion
 from flow.occlusion import long_term_weights
 from flow.warp import backward_warp
 from pipeline.disocclusion import painted_colours
 from pipeline.light import FLASH, LightChange, light_change, likeness, mean_light
-from pipeline.losses import PEAK, TemporalTarget
+from pipeline.losses import TemporalTarget
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
+from pipeline.targets import averaged, flatness, scaled, with_detail
 
 AREA = 1 / 12  # of the shorter side: how far apart the areas lie whose mean colours are its tone
 STILL = 0.25  # pixels: motion well below it is none
 SLOW = 0.5  # pixels: motion well below it is slow, and flow hardly errs
-FLAT = 4.0  # levels of 255 a pixel: gradients well below it are a flat area's
-FLAT_RADIUS = 3  # pixels
 LEAST_TRUSTED = 0.1  # share of the frame below which the "trusted" mean does not grow further
 
 
@@ -125,16 +123,16 @@ class Neighbours:
         if self.options.mean == "trusted" and found:
             trusted = sum(float(target.weight.mean()) for target in found)
             held = max(map(self._hold, self.step.temporal_from))  # what light let go stays so
-            found = _scaled(found, 1 / max(trusted / held, LEAST_TRUSTED))
+            found = scaled(found, 1 / max(trusted / held, LEAST_TRUSTED))
         if self.step.anchor is not None:
             anchor = self.step.anchor
             share = self.options.anchor / (self.options.weight or 1)
             found.append(TemporalTarget(self.warped(anchor), self._held_weight(anchor) * share))
         if self.options.flat:
-            found = _scaled(found, 1 + self.options.flat * flatness(self.frame))
+            found = scaled(found, 1 + self.options.flat * flatness(self.frame))
         if self.options.slow and self.step.temporal_from:
             slow = self._within(SLOW, self.step.temporal_from[0])
-            found = _scaled(found, 1 + self.options.slow * slow)
+            found = scaled(found, 1 + self.options.slow * slow)
         if self.options.tone:
             found += self._tones()
         return found
@@ -148,7 +146,9 @@ class Neighbours:
         if self.options.targets == "nearest" or len(others) < 2:
             pairs = zip(others, long_term_weights(weights), strict=True)
             return [TemporalTarget(self.warped(other), weight) for other, weight in pairs]
-        return [_average([self.warped(other) for other in others], weights)]
+        mean = averaged([self.warped(other) for other in others], weights)
+        sharp = self.options.targets == "sharp"
+        return [with_detail(mean, self.warped(others[0]), weights[0]) if sharp else mean]
 
     def _tones(self) -> list[TemporalTarget]:
         """The nearest of the frames, as far as the means of areas go, where nothing moves.
@@ -214,29 +214,3 @@ class Neighbours:
             return own
         (other,) = self.step.init_from
         return torch.lerp(own, self.warped(other), self.options.blend * self.weight(other))
-
-
-def flatness(frame: Tensor) -> Tensor:
-    """1 where a frame `(1, 3, H, W)` has no texture, near 0 where it has: `(1, 1, H, W)`.
-
-    exp(−|∇|² / 4²), the gradient in levels of 255 and averaged over 7 by 7 pixels.
-    """
-    padded = F.pad(frame, (1, 1, 1, 1), mode="replicate") * PEAK
-    across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-    down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-    energy = (across.square() + down.square()).mean(dim=1, keepdim=True)
-    border = (FLAT_RADIUS,) * 4
-    smooth = F.avg_pool2d(F.pad(energy, border, mode="replicate"), 2 * FLAT_RADIUS + 1, stride=1)
-    return torch.exp(-smooth / FLAT**2)
-
-
-def _average(images: list[Tensor], weights: list[Tensor]) -> TemporalTarget:
-    """The weighted mean of images, as strong as the best of their weights."""
-    total = torch.stack(weights).sum(dim=0)  # (1, 1, H, W)
-    mixed = torch.stack([image * weight for image, weight in zip(images, weights, strict=True)])
-    strength = torch.stack(weights).amax(dim=0)
-    return TemporalTarget(mixed.sum(dim=0) / total.clamp(min=1e-6), strength)
-
-
-def _scaled(targets: list[TemporalTarget], factor: float | Tensor) -> list[TemporalTarget]:
-    return [TemporalTarget(target.image, target.weight * factor) for target in targets]

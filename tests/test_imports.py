@@ -12,12 +12,13 @@ FLOORS = [
         "pipeline.errors",
         "pipeline.keytypes",
         "pipeline.borders",
-        "pipeline.disocclusion",
+        "pipeline.blur",
     }
     | {"pipeline.words"}
     | {"flow", "flow.errors", "flow.faults", "flow.estimating", "flow.camera"},
     {
         "pipeline.sections",
+        "pipeline.disocclusion",
         "pipeline.lbfgs",
         "pipeline.direct",
         "pipeline.winograd",
@@ -41,7 +42,7 @@ FLOORS = [
         "pipeline.variants",
         "flow.store",
     },
-    {"pipeline.light"},
+    {"pipeline.light", "pipeline.targets"},
     {"pipeline.temporal"},
     {
         "pipeline.claims",

@@ -9,7 +9,8 @@ from torch import Tensor
 from pipeline.losses import TemporalTarget, temporal_loss
 from pipeline.schedule import Source, Step
 from pipeline.sections import TemporalConfig
-from pipeline.temporal import Neighbours, flatness
+from pipeline.targets import flatness, with_detail
+from pipeline.temporal import Neighbours
 
 HEIGHT, WIDTH = 24, 36
 
@@ -82,6 +83,22 @@ def test_mean_holds_to_the_average_of_those_that_saw_a_pixel() -> None:
     (target,) = around(Step(4, 0, "warped", (3,), (3, 2)), targets="mean").targets()
     assert columns(target.image)[:2] == pytest.approx([0.25, 0.2])
     assert columns(target.weight) == [1, 1, 0]
+
+
+def test_a_sharp_target_is_the_mean_with_the_nearest_ones_detail() -> None:
+    """Of the nearer frame a colour, which the mean has half of, and a checkerboard, which it has.
+
+    In the middle, away from the borders of what the nearest saw.
+    """
+    mean, nearest = flat_picture(0.4), flat_picture(0.6)
+    checkers = 0.1 * (-1.0) ** (torch.arange(HEIGHT).view(-1, 1) + torch.arange(WIDTH))
+    weight = torch.ones(1, 1, HEIGHT, WIDTH)
+    weight[..., WIDTH // 2 :] = 0
+    found = with_detail(TemporalTarget(mean, weight * 2), nearest + checkers, weight)
+    expected = (mean + checkers)[..., 4:-4, 4 : WIDTH // 2 - 4]
+    assert torch.allclose(found.image[..., 4:-4, 4 : WIDTH // 2 - 4], expected, atol=2e-3)
+    assert torch.equal(found.image[..., WIDTH // 2 + 4 :], mean[..., WIDTH // 2 + 4 :])
+    assert torch.equal(found.weight, weight * 2)
 
 
 def test_the_trusted_mean_does_not_weaken_with_occlusion() -> None:
@@ -168,7 +185,7 @@ def test_behind_a_flash_the_painting_goes_on_from_before_it() -> None:
     clip = {0: flat_picture(0.5), 2: flat_picture(0.8), 3: flat_picture(0.7), 4: flat_picture(0.5)}
     painted = {0: 0.8, 2: 1.0, 3: 1.0}
     step = Step(4, 0, "warped", (3,), (3, 2, 0))
-    for targets in ("nearest", "mean"):
+    for targets in ("nearest", "mean", "sharp"):
         options = TemporalConfig(light=True, tone=50.0, slow=0.0, targets=targets)
         given = (clip.__getitem__, lambda source: flat_picture(painted[source.frame]), Still())
         around = Neighbours(step, clip[4], options, *given)

@@ -16,10 +16,11 @@ class TemporalConfig(Section):
 
     weight: Weight = 750.0
     """γ: weight of the temporal consistency loss."""
-    offsets: Offsets = (1, 2, 4)
-    """Which earlier frames each frame is held to: [1], or [1, 2, 4] for long-term consistency."""
-    targets: Literal["nearest", "mean"] = "mean"
-    """With several: to the "nearest" that saw a pixel (published), or to the "mean" of all."""
+    offsets: Offsets = (1, 2, 3, 4)
+    """Which earlier frames each frame is held to: [1], or more for long-term consistency."""
+    targets: Literal["nearest", "mean", "sharp"] = "sharp"
+    """With several: to the "nearest" that saw a pixel (published), to the "mean" of all, or to that
+    with the nearest's fine detail ("sharp")."""
     loss: Literal["squared", "smooth_l1"] = "squared"
     """How the difference counts; "smooth_l1": beyond one level of 255 only linearly."""
     mean: Literal["all", "trusted"] = "all"

@@ -75,7 +75,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "temporal.loss": ("squared", "smooth_l1"),
     "temporal.mean": ("all", "trusted"),
     "temporal.offsets": ([1], [1, 2], [1, 2, 4], [1, 5, 10]),
-    "temporal.targets": ("nearest", "mean"),
+    "temporal.targets": ("nearest", "mean", "sharp"),
     "temporal.disoccluded": ("warped", "content", "moved"),
     "temporal.anchor": (0.0, 200.0),
     "temporal.flat": (0.0, 4.0),
