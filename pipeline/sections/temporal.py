@@ -14,7 +14,7 @@ from pipeline.sections.section import Section
 class TemporalConfig(Section):
     """What holds the painting still from frame to frame."""
 
-    weight: Weight = 750.0
+    weight: Weight = 850.0
     """γ: weight of the temporal consistency loss."""
     offsets: Offsets = (1, 2, 3, 4)
     """Which earlier frames each frame is held to: [1], or more for long-term consistency."""
