@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from pipeline.blur import gaussian
+
+SMOOTH = 2.0  # pixels: what varies over more is smooth
 FIRST_STEP = 1 / 255  # root mean square change of the first step: one level of 255
 
 
 class _Pair(NamedTuple):
     row: int  # of the block
     rho: float  # 1 / s·y
-    flatness: float  # s·y / y·y
+    flatness: float  # s·y / y·Ky
 
 
 class History:
@@ -30,10 +33,17 @@ class History:
             "newest" step, y·y / s·y (Nocedal and Wright 2006, eq. 7.20), or the "least" of all
             that are remembered. Of what is left of a descent most is in flat directions, and a
             step along a steep one says nothing of them.
+        guess: K, what the inverse curvature is taken for before any step, but for a factor
+            (`smooth_first`).
     """
 
-    def __init__(self, length: int, scaling: str = "newest") -> None:
-        self.length, self.scaling = length, scaling
+    def __init__(
+        self,
+        length: int,
+        scaling: str = "newest",
+        guess: Callable[[Tensor], Tensor] = lambda gradient: gradient,
+    ) -> None:
+        self.length, self.scaling, self.guess = length, scaling, guess
         self._block: Tensor | None = None  # (length, 2, n): step s, change y
         self._pairs: list[_Pair] = []  # the oldest first
 
@@ -53,22 +63,24 @@ class History:
                 self._block = torch.empty(size, dtype=step.dtype, device=step.device)
             row = (self._pairs[-1].row + 1) % self.length if self._pairs else 0
             self._block[row, 0], self._block[row, 1] = step, change
-            pair = _Pair(row, 1 / curvature, curvature / float(change.dot(change)))
+            flatness = curvature / float(change.dot(self.guess(change)))
+            pair = _Pair(row, 1 / curvature, flatness)
             self._pairs = [*self._pairs, pair][-self.length :]
 
     def direction(self, gradient: Tensor) -> tuple[Tensor, float]:
         """The search direction `(n,)` and the first step length along it."""
         pairs = list(self._newest_first())
         if not pairs:
-            rms = float(gradient.norm()) / math.sqrt(gradient.numel())
-            return -gradient, FIRST_STEP / max(rms, 1e-30)
+            direction = -self.guess(gradient)
+            rms = float(direction.norm()) / math.sqrt(gradient.numel())
+            return direction, FIRST_STEP / max(rms, 1e-30)
         direction = -gradient
         alphas = []
         for step, change, rho in pairs:
             alphas.append(rho * float(step.dot(direction)))
             direction.add_(change, alpha=-alphas[-1])
         believed = self._pairs[-1:] if self.scaling == "newest" else self._pairs
-        direction.mul_(max(pair.flatness for pair in believed))
+        direction = self.guess(direction).mul_(max(pair.flatness for pair in believed))
         for (step, change, rho), alpha in zip(reversed(pairs), reversed(alphas), strict=True):
             beta = rho * float(change.dot(direction))
             direction.add_(step, alpha=alpha - beta)
@@ -79,3 +91,17 @@ class History:
         if self._block is not None:
             for row, rho, _ in reversed(self._pairs):
                 yield self._block[row, 0], self._block[row, 1], rho
+
+
+def smooth_first(shape: torch.Size, share: float) -> Callable[[Tensor], Tensor]:
+    """K = 1 + share · G of images `(1, 3, H, W)`, G a Gaussian filter, on vectors `(n,)`.
+
+    The network's losses are flat along smooth changes, so that steps which only follow the gradient
+    find an image's colours long after its edges: the two scales of a preconditioner by levels
+    (Bramble, Pasciak and Xu 1990), which is symmetric and positive as L-BFGS wants it.
+    """
+
+    def guess(vector: Tensor) -> Tensor:
+        return vector + share * gaussian(vector.view(shape), SMOOTH).reshape(-1)
+
+    return guess if share else torch.clone

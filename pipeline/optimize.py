@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import OptimizationError
-from pipeline.lbfgs import History
+from pipeline.lbfgs import History, smooth_first
 from pipeline.sections import OptimizerConfig
 
 # An image (1, 3, H, W) to the weighted loss terms by name; their sum is minimised.
@@ -128,7 +128,9 @@ def lbfgs(evaluate: Evaluation, start: Tensor, options: OptimizerConfig) -> Poin
     `options.bounded` steps end at the bounds of [0, 1], and pixels that press against them stay
     out of the direction (Bertsekas 1982, projected Newton).
     """
-    image, history = _bounded(start, options), History(options.history, options.scaling)
+    image = _bounded(start, options)
+    guess = smooth_first(start.shape, options.smooth)
+    history = History(options.history, options.scaling, guess)
     report, gradient = evaluate(image)
     yield Point(image, report)
     while True:

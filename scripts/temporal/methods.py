@@ -127,6 +127,7 @@ YOUNGER: dict[str, Any] = {
     "optimizer.refresh": 1,
     "optimizer.remainder": 0.0,
     "optimizer.scaling": "newest",
+    "optimizer.smooth": 0.0,
     "flow.still": False,
     "flow.detail": 1.0,
 }
