@@ -86,8 +86,8 @@ class OptimizerConfig(Section):
     """L-BFGS: the curvature where no step remembered went: the "newest" one's (published), or the
     "least" of them all, which takes about a tenth fewer iterations."""
     smooth: float = Field(default=4.0, ge=0, le=100)
-    """L-BFGS: how many times further than by the gradient alone it goes at first along changes that
-    are smooth over two pixels; 0: no further (published)."""
+    """L-BFGS in first frames: how many times further than by the gradient alone it goes at first
+    along changes that are smooth over two pixels; 0: no further (published)."""
     refresh: int = Field(default=8, ge=1)
     """Style losses behind all content layers are computed every so many times, if they are below
     1 % of all, and in between to first order; 1: always."""
