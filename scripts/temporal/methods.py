@@ -106,6 +106,7 @@ FIRST = (
     "optimizer.first_iterations",
     "optimizer.first_tolerance",
     "optimizer.coarsest",
+    "optimizer.smooth",
 )
 # Keys younger than the first kept results, with the value under which those were painted: where
 # they have it, results of before are the same.
