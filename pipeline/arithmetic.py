@@ -68,17 +68,24 @@ def winograd_speedup(device: torch.device) -> float:
 def seconds(device: torch.device) -> Mapping[Arithmetic, float]:
     """What one of VGG's convolutions takes in each arithmetic, measured once.
 
-    By the quickest of several calls in turn: other work on the machine, even all of the time, must
-    not change what a run computes in.
+    Other work on the machine, even all of the time, must not change what a run computes in: so it
+    is by the quickest of several calls in turn, and on a CPU by what one thread computes, not by
+    the clock, for threads that wait for each other are held up the more.
     """
     calls = {way: _call(way, device) for way in (DIRECT, MINIMAL, LOW) if _fits(way, device)}
     found: dict[Arithmetic, list[float]] = {way: [] for way in calls}
-    with torch.no_grad():
-        for _ in range(CALLS):
-            for way, call in calls.items():
-                began = time.perf_counter()
-                call()
-                found[way].append(time.perf_counter() - began)
+    clock = time.thread_time if device.type == "cpu" else time.perf_counter
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            for _ in range(CALLS):
+                for way, call in calls.items():
+                    began = clock()
+                    call()
+                    found[way].append(clock() - began)
+    finally:
+        torch.set_num_threads(threads)
     return {way: min(took[1:]) for way, took in found.items()}
 
 

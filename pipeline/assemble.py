@@ -32,7 +32,7 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
     """
     device = machine.choose_device(config.run.device)
     threads = machine.set_threads(config.run.threads)
-    precision, convolution = _arithmetic(config, work, device)
+    precision, convolution = kept_arithmetic(config, work, device)
     before = work.manifest.get("threads", threads)
     if before != threads:
         now = many(threads, "thread")
@@ -64,7 +64,7 @@ def assemble(config: RunConfig, work: WorkDir, painting: torch.Tensor) -> Styliz
     return Stylizer(config, network, painting, load_frame, load_painted, store, device)
 
 
-def _arithmetic(config: RunConfig, work: WorkDir, device: torch.device) -> Arithmetic:
+def kept_arithmetic(config: RunConfig, work: WorkDir, device: torch.device) -> Arithmetic:
     """Measured once for a run: a resumed one keeps what the first chose."""
     kept = {key: work.manifest[key] for key in Arithmetic._fields if key in work.manifest}
     chosen = arithmetic.choose(config.vgg.model_copy(update=kept), device)

@@ -1,13 +1,16 @@
 """What the network computes in, by what the machine is quick at."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import torch
 
 from pipeline import arithmetic
 from pipeline.arithmetic import DIRECT, LOW, MINIMAL, Arithmetic
-from pipeline.sections import VggConfig
+from pipeline.assemble import kept_arithmetic
+from pipeline.sections import RunConfig, VggConfig
+from pipeline.workdir import WorkDir
 
 CPU = torch.device("cpu")
 
@@ -56,6 +59,17 @@ def test_other_work_does_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
             yield now
 
     ticks = clock()
-    monkeypatch.setattr(arithmetic.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(arithmetic.time, "thread_time", lambda: next(ticks))
     found = arithmetic.seconds.__wrapped__(CPU)
     assert found == {DIRECT: 7.0, MINIMAL: 8.0, LOW: 1.0}
+
+
+def test_a_run_keeps_what_it_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the machine has become quick at something else."""
+    first: dict[Arithmetic, float] = {DIRECT: 4.0, MINIMAL: 2.0, LOW: 4.0}
+    config, work = RunConfig(), WorkDir(tmp_path)
+    monkeypatch.setattr(arithmetic, "seconds", lambda device: first)
+    assert kept_arithmetic(config, work, CPU) == MINIMAL
+    monkeypatch.setattr(arithmetic, "seconds", lambda device: {**first, LOW: 0.5})
+    assert kept_arithmetic(config, work, CPU) == MINIMAL
+    assert arithmetic.choose(config.vgg, CPU) == LOW

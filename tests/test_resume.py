@@ -52,6 +52,8 @@ class Case:
     def command(self, output: Path, *arguments: str) -> list[str]:
         settings = [word for key in QUICK for word in ("--set", f"optimizer.{key}")]
         settings += ["--set", "shots.min_length=2", "--set", "temporal.offsets=[1,2]"]
+        # Runs of their own may choose differently; one that goes on keeps what it chose.
+        settings += ["--set", "vgg.precision=float32", "--set", "vgg.convolution=direct"]
         named = ["--input", self.clip, "--style", self.painting, "--output", output]
         return [sys.executable, "-m", "pipeline", "run", *settings, *map(str, named), *arguments]
 
