@@ -75,4 +75,5 @@ def test_the_smooth_guess_is_symmetric_and_positive() -> None:
     for image, further in ((torch.ones(shape), 5.0), (checkers, 1.0)):
         found = guess(image.reshape(-1)).view(shape) / image
         assert torch.allclose(found[..., 8, 10], torch.tensor(further), atol=0.01)
+        assert float((found * image * image).sum()) > 0  # at both ends of the spectrum
     assert torch.equal(smooth_first(shape, 0.0)(one), one)
